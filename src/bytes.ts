@@ -1,0 +1,45 @@
+/**
+ * Reading and measuring bytes: strings, alignment, hexadecimal, 64-bit sizes as numbers. Nothing here knows a format.
+ *
+ * @module
+ */
+
+const utf8 = new TextDecoder("utf-8");
+
+/** `value` rounded up to a multiple of `alignment`, which is a power of two or any positive number. */
+export function alignUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
+}
+
+/** The text from `start` to the first NUL, or to `end` where there is none. */
+export function cstring(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+  const nul = bytes.indexOf(0, start);
+  const stop = nul === -1 || nul > end ? end : nul;
+  return utf8.decode(bytes.subarray(start, stop));
+}
+
+/** Lower-case hexadecimal, two digits a byte. */
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += (byte < 16 ? "0" : "") + byte.toString(16);
+  return text;
+}
+
+/** A DataView over the same memory as `bytes`. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** An unsigned 64-bit size or offset as a number; throws RangeError above 2^53. */
+export function readSize(view: DataView, offset: number, little: boolean): number {
+  const low = view.getUint32(little ? offset : offset + 4, little);
+  const high = view.getUint32(little ? offset + 4 : offset, little);
+  const value = high * 0x1_0000_0000 + low;
+  if (value > Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`64-bit value at offset ${offset} is above 2^53`);
+  }
+  return value;
+}
+
+/** Whether this machine stores the low byte first. */
+export const hostLittleEndian: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;

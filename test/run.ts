@@ -1,0 +1,157 @@
+/**
+ * The test runner: uvu's suites, with the holes closed through which uvu passes in silence.
+ *
+ *     node dist/test/run.js [PATTERN…]      runs the files whose path contains one of the patterns
+ *
+ * A hook that throws, a file that queues no suite, a pattern that matches nothing, a promise that never settles and a file that takes too
+ * long all fail the run. Skips are printed with their reasons. The last line is `N passed, N failed, N skipped`.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { kernelTierObstacle } from "./helper/kernel.ts";
+import { kernelTier, skips } from "./helper/outcome.ts";
+
+type SuiteResult = [errors: string | true, passed: number, skipped: number, total: number];
+type SuiteRun = () => Promise<SuiteResult>;
+
+const FILE_TIME_LIMIT = Number(process.env["EBPF_TEST_FILE_SECONDS"] ?? 180) * 1000;
+const testFolder = dirname(fileURLToPath(import.meta.url));
+const counts = { passed: 0, failed: 0 };
+let finished = false;
+
+/** Test files below `folder`, as paths relative to it. Stale output of a deleted source is not among them. */
+function testFiles(folder: string): string[] {
+  const sources = join(folder, folder.includes(`${sep}dist${sep}`) ? "../../test" : ".");
+  const known = new Set(
+    listFiles(sources).map((file) => relative(sources, file).replace(/\.[jt]s$/, "")),
+  );
+  return listFiles(folder)
+    .map((file) => relative(folder, file))
+    .filter((file) => /\.test\.[jt]s$/.test(file) && known.has(file.replace(/\.[jt]s$/, "")))
+    .sort();
+}
+
+function listFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** Imports one file and returns the suites that it queued. */
+async function suitesOf(file: string): Promise<SuiteRun[]> {
+  const globals = globalThis as {
+    UVU_DEFER?: number;
+    UVU_INDEX?: number;
+    UVU_QUEUE?: SuiteRun[][];
+  };
+  globals.UVU_DEFER = 1;
+  globals.UVU_INDEX = 0;
+  await import("uvu");
+  globals.UVU_QUEUE?.splice(0, globals.UVU_QUEUE.length, []);
+  await import(pathToFileURL(join(testFolder, file)).href);
+  return globals.UVU_QUEUE?.[0] ?? [];
+}
+
+async function runFile(file: string): Promise<void> {
+  process.stdout.write(`${file}\n`);
+  const timer = setTimeout(() => {
+    process.stdout.write(`\n${file}: no end after ${FILE_TIME_LIMIT / 1000} s\n`);
+    counts.failed++;
+    conclude();
+    process.exit(1);
+  }, FILE_TIME_LIMIT);
+  try {
+    const suites = await suitesOf(file);
+    if (suites.length === 0) throw new Error("the file queued no suite: is `.run()` missing?");
+    for (const suite of suites) {
+      const [errors, passed, skipped, total] = await suite();
+      const only = skipped > 0 ? `${skipped} tests were left out by \`only\` or \`skip\`` : "";
+      const hook = errors === true && passed < total ? "a hook threw" : "";
+      counts.passed += passed;
+      counts.failed += total - passed;
+      if (only !== "") counts.failed++;
+      for (const text of [errors === true ? "" : errors, hook, only]) {
+        if (text !== "") process.stdout.write(`${text}\n`);
+      }
+    }
+  } catch (error) {
+    counts.failed++;
+    process.stdout.write(`${error instanceof Error ? error.stack : error}\n`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Descriptors of BPF objects and perf events that this process holds. */
+function kernelDescriptors(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return /bpf|btf|perf_event/.test(target) ? [`${fd} -> ${target}`] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** tracefs is where tracepoints have their numbers; a test machine may not have it mounted. */
+function mountTracefs(): () => void {
+  if (/ \/sys\/kernel\/(debug\/)?tracing tracefs /.test(readFileSync("/proc/mounts", "utf8")))
+    return () => {};
+  const target = "/sys/kernel/tracing";
+  if (spawnSync("mount", ["-t", "tracefs", "tracefs", target]).status !== 0) return () => {};
+  return () => {
+    spawnSync("umount", [target]);
+  };
+}
+
+function conclude(): void {
+  finished = true;
+  const reasons = new Map<string, number>();
+  for (const { reason } of skips) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  for (const [reason, number] of reasons) process.stdout.write(`skipped ${number}: ${reason}\n`);
+  if (process.env["EBPF_REQUIRE_KERNEL"] === "1" && kernelTier.ran === 0) {
+    counts.failed++;
+    process.stdout.write("the kernel tier was required, but none of its tests ran\n");
+  }
+  // A skipped test returned early, so uvu counted it as passed.
+  const passed = counts.passed - skips.length;
+  process.exitCode = counts.failed > 0 ? 1 : 0;
+  process.stdout.write(`${passed} passed, ${counts.failed} failed, ${skips.length} skipped\n`);
+}
+
+const patterns = process.argv.slice(2);
+const all = testFiles(testFolder);
+const chosen = all.filter(
+  (file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)),
+);
+
+process.on("exit", (code) => {
+  if (finished) return;
+  counts.failed++;
+  process.stdout.write(
+    `\nthe run ended early with code ${code}: a test never settled, or ended the process\n`,
+  );
+  conclude();
+});
+
+if (chosen.length === 0) {
+  counts.failed++;
+  process.stdout.write(`no test file matches ${patterns.join(" ")}\n`);
+} else {
+  const kernel = kernelTierObstacle() === undefined;
+  const unmount = kernel ? mountTracefs() : () => {};
+  for (const file of chosen) await runFile(file);
+  unmount();
+  const left = kernel ? kernelDescriptors() : [];
+  if (left.length > 0) {
+    counts.failed++;
+    process.stdout.write(`descriptors left open by the tests:\n  ${left.join("\n  ")}\n`);
+  }
+}
+conclude();
