@@ -1,0 +1,94 @@
+/**
+ * Encoding into the caller's bytes: all of a value or nothing, and zero wherever the value says nothing. The values
+ * themselves are written by a back-end.
+ *
+ * @module
+ */
+
+import type { Backend, BackendOptions } from "./codec-backend.ts";
+import { outside, ViewCache } from "./codec-backend.ts";
+import { isBytes, surface } from "./codec-fault.ts";
+import { memberOf } from "./codec-object.ts";
+import type { Plan } from "./codec-plan.ts";
+import { isFlexible } from "./codec-plan.ts";
+import { textBytes } from "./codec-text.ts";
+
+/** See `Codec.encode`. */
+export type Encoder = (value: unknown, bytes: Uint8Array, offset?: number) => void;
+
+/** Scratch memory of up to so many bytes is kept for the next value. */
+const KEPT_SIZE = 65_536;
+
+/** An encoder on top of a back-end's writer. */
+export function encoderOf(write: Backend["write"], options: BackendOptions): Encoder {
+  const { kind } = options.plan;
+  return kind === "integer" || kind === "float"
+    ? encodeScalar(write, options)
+    : encodeWhole(write, options);
+}
+
+/** A value that is checked before its one write goes to its place at once. */
+function encodeScalar(write: Backend["write"], { plan, root }: BackendOptions): Encoder {
+  const cache = new ViewCache();
+  const { size } = plan;
+  return (value, bytes, offset = 0) => {
+    const view = bytes === cache.bytes ? cache.view : cache.adopt(bytes);
+    if (!(offset >= 0 && offset + size <= bytes.length)) {
+      throw outside(root, size, offset, bytes.length);
+    }
+    try {
+      write(view, cache.base + offset, value);
+    } catch (error) {
+      throw surface(error, root);
+    }
+  };
+}
+
+/** Other values are put together aside, so that an error leaves the target as it was. */
+function encodeWhole(write: Backend["write"], { plan, root }: BackendOptions): Encoder {
+  const { size } = plan;
+  let free: DataView | undefined;
+  return (value, bytes, offset = 0) => {
+    if (!isBytes(bytes)) throw new TypeError("decoding and encoding need a Uint8Array");
+    try {
+      const extent = isFlexible(plan) ? Math.max(size, extentOf(plan, value)) : size;
+      if (!(offset >= 0 && offset + extent <= bytes.length)) {
+        throw outside(root, extent, offset, bytes.length);
+      }
+      // A getter of the value may encode with this same codec: what is in use is not found here.
+      const usual = extent === size && free !== undefined;
+      const view = usual ? free! : new DataView(new ArrayBuffer(extent));
+      free = undefined;
+      const scratch = new Uint8Array(view.buffer);
+      scratch.fill(0);
+      write(view, 0, value);
+      bytes.set(scratch, offset);
+      if (extent === size && size <= KEPT_SIZE) free = view;
+    } catch (error) {
+      throw surface(error, root);
+    }
+  };
+}
+
+/** Where the elements of flexible arrays in a value end, 0 where there are none. */
+function extentOf(plan: Plan, value: unknown): number {
+  if (!isFlexible(plan)) return 0;
+  if (plan.kind !== "record") return restOf(plan, value);
+  if (typeof value !== "object" || value === null || isBytes(value)) return 0;
+  let end = 0;
+  for (const field of plan.fields) {
+    if (!field.tail || !isFlexible(field.plan)) continue;
+    const rest = extentOf(field.plan, memberOf(value, field.name));
+    if (rest > 0) end = Math.max(end, field.offset + rest);
+  }
+  return end;
+}
+
+/** The bytes that a value takes in a flexible array; 0 for one that will be refused. */
+function restOf(plan: Plan, value: unknown): number {
+  if (isBytes(value)) return value.length;
+  if (typeof value === "string") return plan.kind === "text" ? textBytes(value).length : 0;
+  const isList = Array.isArray(value) || ArrayBuffer.isView(value);
+  const { length = 0 } = isList ? (value as { length?: number }) : {};
+  return length * (plan.kind === "array" ? plan.element.size : 1);
+}

@@ -1,0 +1,60 @@
+/**
+ * Why the kernel refused to attach, in words: errno values mean different things at each hook. It tries nothing again.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import { SyscallError } from "../src/error.ts";
+
+/** By errno name: what it means at one hook. */
+export type Reasons = Readonly<Record<string, string | (() => string)>>;
+
+/**
+ * The same error with what was attempted and what the errno means there; `cause` is the error as it came. Errors that
+ * are no SyscallError come back unchanged.
+ */
+export function explain(error: unknown, doing: string, reasons: Reasons): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const found = Object.hasOwn(reasons, error.code) ? reasons[error.code] : undefined;
+  const reason = typeof found === "function" ? found() : found;
+  return new SyscallError(reason === undefined ? doing : `${doing} (${reason})`, {
+    errno: error.errno,
+    syscall: error.syscall,
+    command: error.command,
+    cause: error,
+  });
+}
+
+/** What the process lacks to open perf events, by the setting that decides it. */
+export function perfPrivileges(): string {
+  const level = readNumber("/proc/sys/kernel/perf_event_paranoid");
+  const setting = level === undefined ? "" : `; kernel.perf_event_paranoid is ${level}`;
+  // Debian and Ubuntu have levels above 2, at which CAP_PERFMON alone is not enough.
+  const needed =
+    level !== undefined && level > 2
+      ? "CAP_SYS_ADMIN, or CAP_PERFMON with a perf_event_paranoid of at most 2"
+      : "CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)";
+  return `it needs ${needed}${setting}; in a container, its seccomp profile may forbid perf_event_open`;
+}
+
+/** What the process lacks to attach BPF programs. */
+export function bpfPrivileges(): string {
+  const lockdown = /\[(\w+)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
+  const locked =
+    lockdown === undefined || lockdown === "none" ? "" : `; kernel lockdown is "${lockdown}"`;
+  return `it needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)${locked}`;
+}
+
+function readNumber(path: string): number | undefined {
+  const text = readText(path).trim();
+  return /^-?\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Attaching programs, one function a hook: `tracepoint`, `rawTracepoint`, `tracing`, `uprobe`, and the `Link` that they return.
+ *
+ * @module
+ */
+
+export type { AttachableProgram } from "./arguments.ts";
+export { Executable } from "./executable.ts";
+export type { LinkDetails, LinkInfo } from "./info.ts";
+export { Link, type LinkKind } from "./link.ts";
+export { type NearMatchOptions, nearMatches } from "./near-matches.ts";
+export { type RawTracepointOptions, rawTracepoint } from "./raw-tracepoint.ts";
+export type { ProbeSymbol } from "./symbol-lookup.ts";
+export { TargetError } from "./target-error.ts";
+export { type TracepointOptions, tracepoint } from "./tracepoint.ts";
+export { type TracingOptions, tracing } from "./tracing.ts";
+export { type UprobeOptions, uprobe } from "./uprobe.ts";
+export {
+  parseUprobeSection,
+  parseUprobeTarget,
+  type UprobeSection,
+  type UprobeTarget,
+} from "./uprobe-target.ts";

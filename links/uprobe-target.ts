@@ -1,0 +1,85 @@
+/**
+ * The text form of a uprobe's target, `PATH:SYMBOL+OFFSET`, as section names and command lines spell it. It looks nothing up.
+ *
+ * @module
+ */
+
+import { TargetError } from "./target-error.ts";
+
+/** What a text says of a place in a file. */
+export interface UprobeTarget {
+  /** A path, or a bare name such as `libc.so.6`. */
+  path: string;
+  /** Name of a function, with `@VERSION` where one was given. */
+  symbol?: string;
+  /** Address as the file's symbol table has it, when the text had a number in place of the name. */
+  address?: bigint;
+  /** Bytes after the symbol or address. */
+  offset: number;
+}
+
+/** What the name of a `uprobe` section says. */
+export interface UprobeSection {
+  retprobe: boolean;
+  /** Undefined for a section without target, such as `SEC("uprobe")`: it cannot be attached by section. */
+  target: UprobeTarget | undefined;
+}
+
+/**
+ * Parses `PATH:SYMBOL`, `PATH:SYMBOL+OFFSET` and `PATH:0xADDRESS`; offsets as C spells numbers. The path ends at the
+ * first colon, as in libbpf.
+ *
+ * @throws TargetError (`ERR_TARGET`) for a text without path or symbol, or with an offset that is no number below 2^53.
+ */
+export function parseUprobeTarget(text: string): UprobeTarget {
+  const colon = text.indexOf(":");
+  if (colon < 1 || colon === text.length - 1) {
+    throw new TargetError(
+      `"${text}" does not name a place for a uprobe; write PATH:SYMBOL, PATH:SYMBOL+OFFSET or PATH:0xADDRESS`,
+      { code: "ERR_TARGET", target: text },
+    );
+  }
+  const path = text.slice(0, colon);
+  let place = text.slice(colon + 1);
+  let offset = 0;
+  const plus = place.lastIndexOf("+");
+  if (plus !== -1) {
+    const number = parseNumber(place.slice(plus + 1));
+    // A plus that no number follows is part of the name: mangled names of some languages have one.
+    if (number !== undefined) {
+      if (number > BigInt(Number.MAX_SAFE_INTEGER) || plus === 0) {
+        throw new TargetError(`"${text}" has no usable symbol and offset after the colon`, {
+          code: "ERR_TARGET",
+          target: text,
+        });
+      }
+      offset = Number(number);
+      place = place.slice(0, plus);
+    }
+  }
+  const address = parseNumber(place);
+  return address === undefined ? { path, symbol: place, offset } : { path, address, offset };
+}
+
+/**
+ * Parses the name of a section: `uprobe`, `uretprobe` and their sleepable forms (`uprobe.s`), alone or followed by `/` and a target.
+ *
+ * @throws TargetError (`ERR_TARGET`) for other sections and malformed targets.
+ */
+export function parseUprobeSection(section: string): UprobeSection {
+  const match = /^\??(u(?:ret)?probe)(?:\.s)?(?:\/(.*))?$/s.exec(section);
+  if (match === null) {
+    throw new TargetError(`section "${section}" is not of a uprobe`, {
+      code: "ERR_TARGET",
+      target: section,
+    });
+  }
+  const target =
+    match[2] === undefined || match[2] === "" ? undefined : parseUprobeTarget(match[2]);
+  return { retprobe: match[1] === "uretprobe", target };
+}
+
+function parseNumber(text: string): bigint | undefined {
+  if (/^0[0-7]+$/.test(text)) return BigInt(`0o${text.slice(1)}`);
+  return /^(?:0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) ? BigInt(text) : undefined;
+}

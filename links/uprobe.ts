@@ -1,0 +1,205 @@
+/**
+ * Attaches programs to functions and instructions of executables and libraries: uprobe and uretprobe, through the kernel's
+ * uprobe events. Many probes in one link (uprobe.multi) and static probes (USDT) are not here.
+ *
+ * @module
+ */
+
+import { UnsupportedError } from "../src/error.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { perfEventOpen } from "../src/sys/perf.ts";
+import { ProgramType } from "../src/uapi.ts";
+import {
+  type AttachableProgram,
+  checkOptions,
+  requireType,
+  unsigned64,
+  unsignedSafe,
+} from "./arguments.ts";
+import { Executable } from "./executable.ts";
+import { explain, perfPrivileges, type Reasons } from "./explain.ts";
+import { resolveBinary } from "./library.ts";
+import type { Link } from "./link.ts";
+import { attachToEvent, type PerfAttachment } from "./perf-event.ts";
+import { type ProbeUnit, probeUnit } from "./pmu.ts";
+import { TargetError } from "./target-error.ts";
+import { parseUprobeTarget } from "./uprobe-target.ts";
+
+/** Where in a file to put a uprobe, and for whom. */
+export interface UprobeOptions {
+  /** Name of a function that the file defines, or `name@VERSION`. */
+  symbol?: string;
+  /** Address of an instruction as the file has it (as `nm` and `objdump` print it), instead of a symbol. */
+  address?: bigint | number;
+  /** Bytes after the symbol, within the function, or after the address; with neither, the offset in the file. Default 0. */
+  offset?: bigint | number;
+  /** Run the program when the function returns; `offset` must be 0 then, so that the probe is at the function's start. */
+  retprobe?: boolean;
+  /** Only in this process. Default: in every process that runs the file. */
+  pid?: number;
+  /** Offset in the file of a counter that the kernel keeps above 0 while the probe is there (a semaphore), Linux 4.20. */
+  refCtrOffset?: bigint | number;
+  /** What the program reads with `bpf_get_attach_cookie`, Linux 5.15. Default 0. */
+  cookie?: bigint | number;
+}
+
+const OPTIONS = ["symbol", "address", "offset", "retprobe", "pid", "refCtrOffset", "cookie"];
+
+/** A probe as the kernel takes it. */
+export interface UprobePlace {
+  path: string;
+  /** In the file. */
+  offset: number;
+  /** For people: path and symbol. */
+  text: string;
+}
+
+/**
+ * Attaches a program of type kprobe to a place in a file, for running and future processes, Linux 4.17.
+ *
+ * `file` is a path, `/proc/PID/root/…` for another mount namespace; a bare name such as `libc.so.6`, `libc` or `bash`, which
+ * with `pid` is looked up among the files of that process; an {@link Executable}, so that many probes share one reading;
+ * or, when `options` names no place, `PATH:SYMBOL+OFFSET` as in section names.
+ *
+ * @throws TargetError for a file, library or symbol that is not there (with suggestions) or cannot be probed; ElfError for a
+ * damaged file; UnsupportedError when the kernel has no uprobe events, reference counters or cookies; SyscallError such as
+ * EACCES without privileges, ENOTSUPP where the instruction cannot be probed; TypeError and RangeError for misuse.
+ */
+export function uprobe(
+  program: AttachableProgram,
+  file: string | Executable,
+  options: UprobeOptions = {},
+): Link {
+  checkOptions(options, OPTIONS, "uprobe");
+  requireType(program, [ProgramType.KPROBE], "uprobe");
+  const cookie = unsigned64(options.cookie ?? 0, "cookie");
+  const place = uprobePlace(file, options);
+  const event = openUprobe(program, place, options);
+  return attachToEvent(program, event, uprobeAttachment(place, options, cookie));
+}
+
+/** Resolves what a caller said to a file and an offset in it. Throws as {@link uprobe}. */
+export function uprobePlace(file: string | Executable, options: UprobeOptions): UprobePlace {
+  const { pid, retprobe = false } = options;
+  if (pid !== undefined && (!Number.isInteger(pid) || pid < 1 || pid > 0x7fff_ffff)) {
+    throw new RangeError(`pid must be the number of a process, not ${pid}`);
+  }
+  const isPlaced =
+    options.symbol !== undefined || options.address !== undefined || options.offset !== undefined;
+  if (!isPlaced && typeof file !== "string") {
+    throw new TypeError(`uprobe in ${file.path}: give a symbol, an address or an offset`);
+  }
+  const target =
+    isPlaced || typeof file !== "string" ? { path: "", ...options } : parseUprobeTarget(file);
+  const { symbol, address } = target;
+  const offset = unsignedSafe(target.offset ?? 0, "offset");
+  if (symbol !== undefined && address !== undefined) {
+    throw new TypeError("uprobe takes a symbol or an address, not both");
+  }
+  if (retprobe && offset !== 0 && (symbol !== undefined || address !== undefined)) {
+    throw new RangeError(
+      `uretprobe at ${symbol ?? `0x${address?.toString(16)}`}+${offset}: a return probe is put at the start of a function`,
+    );
+  }
+  const path =
+    typeof file === "string" ? resolveBinary(isPlaced ? file : target.path, pid) : file.path;
+  const after = offset === 0 ? "" : `+0x${offset.toString(16)}`;
+  if (symbol === undefined && address === undefined) {
+    return { path, offset, text: `${path} at offset 0x${offset.toString(16)}` };
+  }
+  const executable = typeof file === "string" ? Executable.open(path) : file;
+  if (symbol === undefined) {
+    const number = unsignedSafe(address ?? 0, "address");
+    const text = `${path}:0x${number.toString(16)}${after}`;
+    return { path, offset: executable.fileOffset(number + offset), text };
+  }
+  const found = executable.symbol(symbol);
+  if (found.size !== 0 && offset >= found.size) {
+    throw new RangeError(
+      `uprobe at ${path}:${symbol}${after}: the function has only ${found.size} bytes`,
+    );
+  }
+  return { path, offset: found.fileOffset + offset, text: `${path}:${symbol}${after}` };
+}
+
+/** Opens the event of a uprobe; the breakpoint is in the code when this returns. */
+export function openUprobe(
+  program: AttachableProgram,
+  place: UprobePlace,
+  options: UprobeOptions,
+): FileDescriptor {
+  const { retprobe = false, pid } = options;
+  const unit = probeUnit("uprobe");
+  const counter = counterConfig(unit, options.refCtrOffset);
+  const target = `${retprobe ? "uretprobe" : "uprobe"} ${place.text}`;
+  try {
+    return perfEventOpen(
+      {
+        type: unit.type,
+        config: (retprobe ? unit.retprobe : 0n) | counter,
+        config1: place.path,
+        config2: place.offset,
+        bits: ["disabled"],
+      },
+      pid ?? -1,
+      // An event of one process follows it to all CPUs; an event of all processes needs one CPU, and probes run on all.
+      pid === undefined ? 0 : -1,
+      undefined,
+      0,
+      `event of ${target}`,
+    );
+  } catch (error) {
+    const doing = `cannot attach program ${program.name} to ${target}`;
+    if ((error as { code?: unknown }).code === "ENOENT") {
+      throw new TargetError(`${doing}: there is no such file`, {
+        target: place.path,
+        cause: error,
+      });
+    }
+    throw explain(error, doing, uprobeReasons(place, pid));
+  }
+}
+
+/** What {@link attachToEvent} needs to know of a uprobe. */
+export function uprobeAttachment(
+  place: UprobePlace,
+  options: UprobeOptions,
+  cookie: bigint,
+): PerfAttachment {
+  const kind = options.retprobe === true ? "uretprobe" : "uprobe";
+  return { kind, target: `${kind} ${place.text}`, cookie, reasons: {} };
+}
+
+function uprobeReasons(place: UprobePlace, pid: number | undefined): Reasons {
+  const unusual =
+    "there is an instruction that cannot be probed: a breakpoint already, or one that cannot be " +
+    "single-stepped; the offset may not be the start of an instruction";
+  return {
+    EACCES: perfPrivileges,
+    EPERM: perfPrivileges,
+    EINVAL: `offset 0x${place.offset.toString(16)} is outside the file, the file is not a regular one, or the reference counter is not where it can be`,
+    EIO: "the kernel cannot read the file for probing; some file systems do not allow it",
+    ENOTSUPP: unusual,
+    EOPNOTSUPP: unusual,
+    ENOEXEC: unusual,
+    ESRCH: `there is no process ${pid}`,
+  };
+}
+
+function counterConfig(unit: ProbeUnit, refCtrOffset: bigint | number | undefined): bigint {
+  const offset = unsigned64(refCtrOffset ?? 0, "refCtrOffset");
+  if (offset === 0n) return 0n;
+  if (unit.refCtrOffset === undefined) {
+    throw new UnsupportedError("this kernel's uprobes have no reference counters", {
+      feature: "reference counters of uprobes",
+      since: "4.20",
+    });
+  }
+  const { shift, bits } = unit.refCtrOffset;
+  if (offset >> bits !== 0n) {
+    throw new RangeError(
+      `refCtrOffset 0x${offset.toString(16)} does not fit the kernel's ${bits} bits`,
+    );
+  }
+  return offset << shift;
+}

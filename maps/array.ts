@@ -1,0 +1,120 @@
+/**
+ * Array maps: plain, which may be mapped into memory, and per-CPU.
+ *
+ * @module
+ */
+
+import type { Codec } from "../btf/index.ts";
+import { hostLittleEndian } from "../src/bytes.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { KeyedMap, type LookupOptions, rawCodecs, type UpdateOptions } from "./keyed.ts";
+import type { MapShape } from "./map.ts";
+import { MapMemory } from "./memory.ts";
+import type { Codecs } from "./types.ts";
+
+const BYTE = hostLittleEndian ? [0, 1, 2, 3] : [3, 2, 1, 0];
+
+/** Indexes are u32 in the host's byte order. */
+export const indexCodec: Codec<number> = {
+  size: 4,
+  typeName: "index",
+  decode(bytes, offset = 0) {
+    const [b0 = 0, b1 = 0, b2 = 0, b3 = 0] = BYTE.map((at) => bytes[offset + at]!);
+    return (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)) >>> 0;
+  },
+  encode(value, bytes, offset = 0) {
+    if (!isIndex(value, 0x1_0000_0000)) {
+      throw new RangeError(`index ${String(value)} is not an unsigned 32-bit number`);
+    }
+    for (let at = 0; at < 4; at++) bytes[offset + BYTE[at]!] = value >>> (8 * at);
+  },
+};
+
+function isIndex(value: number, length: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < length;
+}
+
+/**
+ * An array (`BPF_MAP_TYPE_ARRAY`) with values of type `V`: every index from 0 to `size` - 1 has one, always.
+ *
+ * `raw` is the same map with values as bytes.
+ */
+export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
+  #raw: ArrayMap<Uint8Array> | undefined;
+  #memory: MapMemory | undefined;
+
+  constructor(
+    fd: FileDescriptor,
+    shape: MapShape,
+    codecs: Pick<Codecs<number, V>, "value">,
+    valueBytes: number,
+  ) {
+    const typed = {
+      key: indexCodec,
+      get value(): Codec<V> {
+        return codecs.value;
+      },
+    };
+    super(fd, shape, typed, valueBytes);
+  }
+
+  /** The same map on bytes; it shares the descriptor, and closing either closes both. */
+  get raw(): ArrayMap<Uint8Array> {
+    this.#raw ??= new ArrayMap(
+      this.fd,
+      this,
+      rawCodecs(this.keySize, this.valueBytes),
+      this.valueBytes,
+    );
+    return this.#raw;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return this.maxEntries;
+  }
+
+  /**
+   * The elements in place, shared with programs; undefined when the map was not created with the flag MMAPABLE (Linux 5.5). Mapped once,
+   * until the map is closed. From then on {@link get} and {@link set} of this handle make no system calls either.
+   */
+  memory(): MapMemory | undefined {
+    this.#memory ??= MapMemory.of(this);
+    return this.#memory;
+  }
+
+  override get(index: number, options?: LookupOptions): V | undefined {
+    const memory = this.#memory;
+    if (memory === undefined || options !== undefined || !isIndex(index, this.maxEntries)) {
+      return super.get(index, options);
+    }
+    return this.codecs.value.decode(memory.bytes, memory.offsetOf(index));
+  }
+
+  /**
+   * Replaces the value at `index`.
+   *
+   * @throws RangeError when the array is not that long, or when the value does not fit its type; SyscallError with code `EPERM` when the
+   *   map is frozen or read-only.
+   */
+  override set(index: number, value: V, options?: UpdateOptions): void {
+    if (index >= this.maxEntries) {
+      throw new RangeError(`map ${this.name}: index ${index} of an array of ${this.maxEntries}`);
+    }
+    const memory = this.#memory;
+    const inPlace = memory?.readOnly === false && options === undefined;
+    if (!inPlace || !isIndex(index, this.maxEntries)) {
+      super.set(index, value, options);
+      return;
+    }
+    this.codecs.value.encode(value, memory.bytes, memory.offsetOf(index));
+  }
+}
+
+/**
+ * An array with a value for every CPU (`BPF_MAP_TYPE_PERCPU_ARRAY`): values are arrays with one `V` for each possible CPU, in the order of
+ * their numbers, also for CPUs that are offline.
+ *
+ * `raw` values are as the kernel copies them: one CPU after another, each padded to 8 bytes.
+ */
+export class PerCpuArrayMap<V = unknown> extends ArrayMap<V[]> {}

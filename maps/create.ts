@@ -1,0 +1,130 @@
+/**
+ * Making maps in the kernel.
+ *
+ * What the running kernel refuses is tried again without the parts that older kernels do not know; what is refused for good is explained.
+ *
+ * @module
+ */
+
+import { SyscallError } from "../src/error.ts";
+import type { MapSpec } from "../src/spec/types.ts";
+import { mapCreate } from "../src/sys/bpf.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { pageSize, possibleCpus, release } from "../src/sys/kernel.ts";
+import { MapFlags, MapType } from "../src/uapi.ts";
+import { defineMap, type MapDefinition } from "./definition.ts";
+import { effectiveCapabilities, explainCreation } from "./diagnosis.ts";
+import { type HandleOptions, handleOf } from "./handle.ts";
+import type { BpfMap } from "./map.ts";
+import { checkOptions } from "./options.ts";
+
+/** What a map is created with besides its spec. */
+export interface CreateOptions extends HandleOptions {
+  /** The object's BTF in the kernel; without it the kernel is told no types. */
+  btf?: FileDescriptor;
+  /** BTF id in vmlinux, or in `valueTypeBtf`, of the value of a struct_ops map. Linux 5.6. */
+  vmlinuxValueType?: number;
+  /** BTF of the module that has `vmlinuxValueType`. Linux 6.9. */
+  valueTypeBtf?: FileDescriptor;
+  /** A BPF token that permits what the process may not. Linux 6.9. */
+  token?: FileDescriptor;
+}
+
+const OPTIONS = ["btf", "int64", "vmlinuxValueType", "valueTypeBtf", "token"] as const;
+/** Refusals that another attempt would meet again. */
+const FINAL: ReadonlySet<string> = new Set(["EPERM", "ENOMEM", "ENFILE", "EMFILE"]);
+
+/**
+ * Creates the map that `spec` describes, which is not changed, and gives a handle by its type.
+ *
+ * Initial contents are not stored here: they need the other maps, and the programs.
+ *
+ * @throws RangeError for sizes that no map of the type can have; UnsupportedError when the running kernel is older than the map type or a
+ *   flag; SyscallError otherwise, with the reason in its message where it can be told.
+ */
+export function createMap(spec: MapSpec, options: CreateOptions = {}): BpfMap {
+  checkOptions("create a map", options, OPTIONS);
+  const cpus = possibleCpus();
+  const definition = defineMap(spec, { cpus, pageSize: pageSize() });
+  const inner = createTemplate(spec, options);
+  try {
+    const { fd, flags } = tryToCreate(spec, definition, options, inner);
+    const { int64 } = options;
+    return handleOf(fd, { ...definition, flags }, spec, int64 === undefined ? {} : { int64 });
+  } finally {
+    inner?.close();
+  }
+}
+
+/** The map that tells the kernel what the maps in a map of maps are like; it is needed during the creation only. */
+function createTemplate(spec: MapSpec, options: CreateOptions): BpfMap | undefined {
+  if (spec.type !== MapType.ARRAY_OF_MAPS && spec.type !== MapType.HASH_OF_MAPS) return undefined;
+  if (spec.inner === undefined) {
+    throw new TypeError(
+      `create map ${spec.name}: a map of maps needs a template; declare __array(values, …) or set inner of its spec`,
+    );
+  }
+  return createMap(spec.inner, options);
+}
+
+/** Tries the definition, then without what old kernels do not know. The flags are those that were accepted. */
+function tryToCreate(
+  spec: MapSpec,
+  definition: MapDefinition,
+  options: CreateOptions,
+  inner: BpfMap | undefined,
+): { fd: FileDescriptor; flags: number } {
+  let first: SyscallError | undefined;
+  for (const { name, typed, flags } of variants(spec, definition, options)) {
+    const { keyType, valueType } = typed ? definition : { keyType: 0, valueType: 0 };
+    const btf = typed || options.vmlinuxValueType !== undefined ? options.btf : undefined;
+    const { vmlinuxValueType, valueTypeBtf, token } = options;
+    const attributes = { btf, keyType, valueType, vmlinuxValueType, valueTypeBtf, token };
+    try {
+      const fd = mapCreate(
+        { ...definition, ...attributes, name, flags, innerMap: inner?.fd },
+        `map ${spec.name}`,
+      );
+      return { fd, flags };
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      first ??= error;
+      if (FINAL.has(error.code)) break;
+    }
+  }
+  throw explainCreation(first!, definition, {
+    ...release(),
+    cpus: possibleCpus(),
+    pageSize: pageSize(),
+    capabilities: effectiveCapabilities(),
+  });
+}
+
+interface Variant {
+  name: string;
+  /** Whether the kernel is told the types of key and value. */
+  typed: boolean;
+  flags: number;
+}
+
+/**
+ * The definition and its weaker forms, in the order of what they cost:
+ * data sections without MMAPABLE (before Linux 5.5), types left out (before 4.18, or where the kernel's rules for the map type refuse
+ * them), names without dots (before 5.2), no name (before 4.15).
+ */
+function* variants(
+  spec: MapSpec,
+  definition: MapDefinition,
+  options: CreateOptions,
+): Generator<Variant> {
+  const { kernelName, flags, keyType, valueType } = definition;
+  const names = new Set([kernelName, kernelName.replaceAll(".", ""), ""]);
+  const hasTypes = options.btf !== undefined && (keyType !== 0 || valueType !== 0);
+  const isData = spec.data !== undefined && (flags & MapFlags.MMAPABLE) !== 0;
+  for (const name of names) {
+    for (const typed of hasTypes ? [true, false] : [false]) {
+      yield { name, typed, flags };
+      if (isData) yield { name, typed, flags: flags & ~MapFlags.MMAPABLE };
+    }
+  }
+}

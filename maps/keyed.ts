@@ -1,0 +1,211 @@
+/**
+ * Maps whose elements have keys: looking up, storing and listing, typed by BTF or as bytes.
+ *
+ * @module
+ */
+
+import { bytesCodec } from "../btf/index.ts";
+import { SyscallError } from "../src/error.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { MapAccess } from "../src/sys/map-access.ts";
+import { UpdateFlags } from "../src/uapi.ts";
+import { chunksOf, walkKeys } from "./iterate.ts";
+import { BpfMap, type MapShape } from "./map.ts";
+import { checkOptions } from "./options.ts";
+import type { Codecs } from "./types.ts";
+
+/** How an element is looked up. */
+export interface LookupOptions {
+  /** Holds the `bpf_spin_lock` of the value while it is copied. Linux 5.1. */
+  lock?: boolean;
+}
+
+/** How an element is stored. */
+export interface UpdateOptions {
+  /** `any` (default) creates or replaces, `noexist` only creates, `exist` only replaces. */
+  flags?: "any" | "noexist" | "exist";
+  /** Holds the `bpf_spin_lock` of the value while it is replaced; the lock itself is left alone. Linux 5.1. */
+  lock?: boolean;
+}
+
+const UPDATE = {
+  any: UpdateFlags.ANY,
+  noexist: UpdateFlags.NOEXIST,
+  exist: UpdateFlags.EXIST,
+} as const;
+
+/** Makes an item of an iteration out of one element. */
+type Make<T> = (keys: Uint8Array, keyOffset: number, values: Uint8Array, valueOffset: number) => T;
+
+/** A map from keys to values. */
+export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> {
+  protected readonly codecs: Codecs<K, V>;
+  /** Bytes of a value as the kernel copies it: all CPUs' values in per-CPU maps. */
+  protected readonly valueBytes: number;
+  #access: MapAccess | undefined;
+  #batches = true;
+
+  constructor(fd: FileDescriptor, shape: MapShape, codecs: Codecs<K, V>, valueBytes: number) {
+    super(fd, shape);
+    this.codecs = codecs;
+    this.valueBytes = valueBytes;
+  }
+
+  /** The value of `key`, undefined when the map has none. Throws RangeError or TypeError for a key that does not fit the type. */
+  get(key: K, options?: LookupOptions): V | undefined {
+    const access = this.access;
+    this.codecs.key.encode(key, access.key, 0);
+    const found = access.lookup(options === undefined ? 0 : lookupFlags(options));
+    return found ? this.codecs.value.decode(access.value, 0) : undefined;
+  }
+
+  /**
+   * Stores the value of `key`.
+   *
+   * @throws SyscallError with code `EEXIST` (flags `noexist`), `ENOENT` (flags `exist`), `E2BIG` when the map is full, `EPERM` when it is
+   *   frozen or read-only; RangeError or TypeError that names the field when key or value do not fit their types.
+   */
+  set(key: K, value: V, options?: UpdateOptions): void {
+    const access = this.access;
+    this.codecs.key.encode(key, access.key, 0);
+    this.codecs.value.encode(value, access.value, 0);
+    const flags = options === undefined ? 0 : updateFlags(options);
+    try {
+      access.update(flags);
+    } catch (error) {
+      throw this.explainUpdate(error);
+    }
+  }
+
+  /** Whether the map has `key`. */
+  has(key: K): boolean {
+    const access = this.access;
+    this.codecs.key.encode(key, access.key, 0);
+    return access.lookup();
+  }
+
+  /**
+   * All elements, in the kernel's order. They are read some at a time, so that the walk is no snapshot: what programs store or delete
+   * meanwhile may be there or not. Deleting and storing within the loop is safe.
+   */
+  entries(): IterableIterator<[K, V]> {
+    const { key, value } = this.codecs;
+    return this.#elements((keys, keyOffset, values, valueOffset) => [
+      key.decode(keys, keyOffset),
+      value.decode(values, valueOffset),
+    ]);
+  }
+
+  /** All keys, as {@link entries}. */
+  keys(): IterableIterator<K> {
+    const { key } = this.codecs;
+    return this.#elements((keys, keyOffset) => key.decode(keys, keyOffset));
+  }
+
+  /** All values, as {@link entries}. */
+  values(): IterableIterator<V> {
+    const { value } = this.codecs;
+    return this.#elements((_keys, _keyOffset, values, valueOffset) =>
+      value.decode(values, valueOffset),
+    );
+  }
+
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    return this.entries();
+  }
+
+  /** The memory through which elements pass; made at the first use, since many maps are only used by programs. */
+  protected get access(): MapAccess {
+    this.#access ??= new MapAccess(this.fd, this.keySize, this.valueBytes);
+    return this.#access;
+  }
+
+  /** The keys as bytes, each in an array of its own. */
+  protected *rawKeys(): Generator<Uint8Array> {
+    const { keySize } = this;
+    for (const { keys, count } of this.chunks() ?? []) {
+      for (let at = 0; at < count; at++) yield keys.slice(at * keySize, (at + 1) * keySize);
+    }
+    if (!this.#batches) yield* this.#walk();
+  }
+
+  /** Number of elements that an iteration meets. */
+  protected count(): number {
+    let count = 0;
+    for (const chunk of this.chunks() ?? []) count += chunk.count;
+    if (!this.#batches) for (const _ of this.#walk()) count++;
+    return count;
+  }
+
+  /** The elements by batches, undefined where there are none. */
+  protected chunks(): ReturnType<typeof chunksOf> {
+    if (!this.#batches) return undefined;
+    const { fd, keySize, valueBytes, maxEntries } = this;
+    const chunks = chunksOf({ fd, keySize, valueBytes, maxEntries });
+    this.#batches = chunks !== undefined;
+    return chunks;
+  }
+
+  /** The error of an update, with what it means for this map. */
+  protected explainUpdate(error: unknown): unknown {
+    if (!(error instanceof SyscallError)) return error;
+    const meaning: Record<string, string> = {
+      EEXIST: "the key is there already and the flags say noexist",
+      ENOENT: "the key is not there and the flags say exist",
+      E2BIG: `the map is full, its max_entries are ${this.maxEntries}`,
+      EPERM: "the map is frozen, or opened for reading only",
+    };
+    const reason = meaning[error.code];
+    if (reason === undefined) return error;
+    return new SyscallError(`update an element of map ${this.name}: ${reason}`, {
+      errno: error.errno,
+      syscall: error.syscall,
+      command: error.command,
+      cause: error,
+    });
+  }
+
+  *#elements<T>(make: Make<T>): Generator<T> {
+    const { keySize, valueBytes } = this;
+    for (const { keys, values, count } of this.chunks() ?? []) {
+      for (let at = 0; at < count; at++) {
+        yield make(keys, at * keySize, values, at * valueBytes);
+      }
+    }
+    if (this.#batches) return;
+    const access = this.access;
+    for (const key of this.#walk()) {
+      access.key.set(key);
+      // Deleted since the kernel named it.
+      if (access.lookup()) yield make(key, 0, access.value, 0);
+    }
+  }
+
+  #walk(): Generator<Uint8Array> {
+    const access = this.access;
+    const next = (previous: Uint8Array | undefined): Uint8Array | undefined => {
+      if (previous !== undefined) access.key.set(previous);
+      return access.nextKey(previous === undefined) ? access.nextKeyBytes.slice() : undefined;
+    };
+    return walkKeys(next, this.maxEntries, `map ${this.name}`);
+  }
+}
+
+/** Codecs of a map's bytes themselves. */
+export function rawCodecs(keySize: number, valueBytes: number): Codecs<Uint8Array, Uint8Array> {
+  return { key: bytesCodec(keySize), value: bytesCodec(valueBytes) };
+}
+
+export function lookupFlags(options: LookupOptions): number {
+  checkOptions("get", options, ["lock"]);
+  return options.lock === true ? UpdateFlags.LOCK : 0;
+}
+
+export function updateFlags(options: UpdateOptions): number {
+  checkOptions("set", options, ["flags", "lock"]);
+  const flags = UPDATE[options.flags ?? "any"];
+  if (flags === undefined) {
+    throw new TypeError(`set: flags "${options.flags}" are not any, noexist or exist`);
+  }
+  return options.lock === true ? flags | UpdateFlags.LOCK : flags;
+}

@@ -1,0 +1,33 @@
+/**
+ * Checking of option objects: a name that is not known is an error that says so, never silence.
+ *
+ * @module
+ */
+
+/** Throws TypeError when `options` has a member that is not in `known`; `what` names the call. */
+export function checkOptions(
+  what: string,
+  options: object | undefined,
+  known: readonly string[],
+): void {
+  if (options === undefined) return;
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new TypeError(`${what}: unknown option "${name}"; there are ${known.join(", ")}`);
+    }
+  }
+}
+
+/** `value` when it is a number from `minimum` on, `fallback` when it was not given. Throws RangeError otherwise. */
+export function numberOption(
+  what: string,
+  value: number | undefined,
+  fallback: number,
+  minimum: number,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== "number" || !(value >= minimum)) {
+    throw new RangeError(`${what} is ${value}, not a number from ${minimum} on`);
+  }
+  return value;
+}

@@ -1,0 +1,145 @@
+/**
+ * When to look at a ring again: at once, when its descriptor becomes readable, or after leaving it alone for a moment.
+ *
+ * Reads nothing itself. A descriptor that is readable again as soon as it was drained costs a wake-up of the event loop (some 15 µs) for
+ * every few records, and a consumer that follows its producer closely slows both, since they trade the cache line of the positions. So a
+ * ring that fills fast is left alone for a pause of a millisecond; measured with 4 million records a second this takes the CPU time of a
+ * record from 240 ns to 10 ns, and records of a quiet ring are still delivered at once.
+ *
+ * @module
+ */
+
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { Poller, type Watch } from "../src/sys/poller.ts";
+
+/** Records a millisecond from which a ring is left alone between two looks. */
+const FAST = 16;
+/** Milliseconds before another look at a record that its program has not finished. */
+const STALL_PAUSE = 1;
+
+/** What came of the last look. */
+export interface Turn {
+  /** Records taken. */
+  records: number;
+  /** There is more, which only a budget kept from being taken. */
+  unfinished: boolean;
+  /** The next record is reserved and not finished: the descriptor stays readable although nothing can be taken. */
+  stalled: boolean;
+  /** The ring had filled so far since the look before that a pause might lose records. */
+  crowded: boolean;
+}
+
+/** The waiting of one reader on one descriptor. */
+export class Pacer {
+  readonly #watch: Watch;
+  readonly #pause: number;
+  readonly #keepAlive: boolean;
+  #wake: (() => void) | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #watching = true;
+  #referenced = false;
+  #stalls = 0;
+  #records = 0;
+  #closed = false;
+  #since: number;
+
+  /** `pause` in milliseconds, 0 for none; `keepAlive`: the process does not end while {@link wait} waits. */
+  constructor(fd: FileDescriptor, options: { pause: number; keepAlive: boolean }) {
+    this.#pause = options.pause;
+    this.#keepAlive = options.keepAlive;
+    this.#since = performance.now();
+    this.#watch = Poller.shared().watch(fd, () => this.#readable());
+    this.#watch.unref();
+  }
+
+  /** Calls `wake` once, when another look is due; the event loop turns in between. */
+  wait(turn: Turn, wake: () => void): void {
+    this.#wake = wake;
+    const pause = this.#pauseAfter(turn);
+    if (pause === undefined) this.#whenReadable();
+    else if (pause === 0) this.#soon();
+    else this.#later(pause);
+  }
+
+  /** Ends the waiting; `wake` is not called any more. */
+  close(): void {
+    this.#closed = true;
+    this.#wake = undefined;
+    clearImmediate(this.#immediate);
+    clearTimeout(this.#timer);
+    this.#watch.close();
+  }
+
+  /** Milliseconds until the next look, 0 for as soon as others have had their turn, undefined for when there is something. */
+  #pauseAfter(turn: Turn): number | undefined {
+    this.#records += turn.records;
+    if (turn.unfinished || turn.crowded) return 0;
+    const now = performance.now();
+    const records = this.#records;
+    const isFast = records > 0 && records >= FAST * (now - this.#since);
+    this.#since = now;
+    this.#records = 0;
+    this.#stalls = turn.stalled && records === 0 ? this.#stalls + 1 : 0;
+    // A program finishes its record in less than a microsecond, unless it was interrupted.
+    if (turn.stalled) return this.#stalls <= 1 ? 0 : Math.max(this.#pause, STALL_PAUSE);
+    return isFast && this.#pause > 0 ? this.#pause : undefined;
+  }
+
+  #soon(): void {
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#fire();
+    });
+    if (!this.#keepAlive) this.#immediate.unref();
+  }
+
+  #later(milliseconds: number): void {
+    this.#stopWatching();
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#fire();
+    }, milliseconds);
+    if (!this.#keepAlive) this.#timer.unref();
+  }
+
+  #whenReadable(): void {
+    if (!this.#watching) {
+      this.#watch.resume();
+      this.#watching = true;
+    }
+    this.#reference(this.#keepAlive);
+  }
+
+  #readable(): void {
+    if (this.#wake === undefined) {
+      // The reader is busy with what it has. The descriptor would stay readable and turn the event loop for nothing.
+      this.#stopWatching();
+      return;
+    }
+    clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    this.#fire();
+  }
+
+  #fire(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+    // Most readers are waiting again by now, and two foreign calls are saved.
+    if (this.#wake === undefined) this.#reference(false);
+  }
+
+  #stopWatching(): void {
+    if (this.#watching && !this.#closed) this.#watch.pause();
+    this.#watching = false;
+    this.#reference(false);
+  }
+
+  #reference(keep: boolean): void {
+    if (keep === this.#referenced || this.#closed) return;
+    this.#referenced = keep;
+    if (keep) this.#watch.ref();
+    else this.#watch.unref();
+  }
+}

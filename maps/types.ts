@@ -1,0 +1,169 @@
+/**
+ * How a map's bytes become keys, values and events: by the object's BTF, or as bytes without it.
+ *
+ * Codecs are compiled when a map is first used, not when it is created.
+ *
+ * @module
+ */
+
+import {
+  type Btf,
+  bytesCodec,
+  type Codec,
+  type CodecOptions,
+  codecOf,
+  Kind,
+} from "../btf/index.ts";
+import { alignUp } from "../src/bytes.ts";
+import type { MapSpec } from "../src/spec/types.ts";
+import { isPerCpu } from "./definition.ts";
+
+/** How keys and values of one map convert. */
+export interface Codecs<K, V> {
+  readonly key: Codec<K>;
+  /** All CPUs' values at once in per-CPU maps. */
+  readonly value: Codec<V>;
+}
+
+/** The codecs of one map, each made at its first use. */
+export class MapTypes<K = unknown, V = unknown> implements Codecs<K, V> {
+  readonly #spec: MapTypeSource;
+  readonly #options: CodecOptions;
+  readonly #cpus: number;
+  #key: Codec<K> | undefined;
+  #value: Codec<V> | undefined;
+
+  /** `cpus` is the number of values that a per-CPU map has for each key. */
+  constructor(spec: MapTypeSource, options: CodecOptions, cpus: number) {
+    this.#spec = spec;
+    this.#options = options;
+    this.#cpus = cpus;
+  }
+
+  get key(): Codec<K> {
+    this.#key ??= this.#codec(this.#spec.keyType, this.#spec.keySize) as Codec<K>;
+    return this.#key;
+  }
+
+  get value(): Codec<V> {
+    this.#value ??= this.#valueCodec() as Codec<V>;
+    return this.#value;
+  }
+
+  /** The codec of a type that is named as in C, such as `struct event`. Throws TypeError when the object has no such type. */
+  named(name: string): Codec {
+    const { btf, name: map } = this.#spec;
+    if (btf === undefined) {
+      throw new TypeError(`map ${map}: type "${name}" cannot be found, the object has no BTF`);
+    }
+    return codecOf(btf, findType(btf, name, map), this.#options);
+  }
+
+  /** The codec of the values of a ring buffer, undefined when the object does not say what they are. */
+  get event(): Codec | undefined {
+    const { btf, valueType } = this.#spec;
+    return btf === undefined || valueType === 0
+      ? undefined
+      : codecOf(btf, valueType, this.#options);
+  }
+
+  #valueCodec(): Codec {
+    const { type, valueType, valueSize } = this.#spec;
+    const one = this.#codec(valueType, valueSize);
+    return isPerCpu(type) ? perCpuCodec(one, this.#cpus) : one;
+  }
+
+  #codec(type: number, size: number): Codec {
+    const { btf } = this.#spec;
+    // A data section is typed by its variables, one by one.
+    if (btf !== undefined && type !== 0 && btf.kind(type) !== Kind.DATASEC) {
+      const codec = codecOf(btf, type, this.#options);
+      // Whoever changes a size in the spec has bytes that the type no longer describes.
+      if (codec.size === size) return codec;
+    }
+    return bytesCodec(size);
+  }
+}
+
+/** The members of a MapSpec that say what its bytes are, after the fix-ups of sizes. */
+export type MapTypeSource = Pick<
+  MapSpec,
+  "name" | "type" | "keySize" | "valueSize" | "keyType" | "valueType" | "btf"
+>;
+
+/**
+ * The values of all possible CPUs, in the order of their numbers, each padded to 8 bytes.
+ *
+ * @throws RangeError from `encode` when the array has not one value for each CPU.
+ */
+export function perCpuCodec<T>(one: Codec<T>, cpus: number): Codec<T[]> {
+  const stride = alignUp(one.size, 8);
+  return {
+    size: stride * cpus,
+    typeName: `${one.typeName} [${cpus}]`,
+    decode(bytes, offset = 0) {
+      const values = new Array<T>(cpus);
+      for (let cpu = 0; cpu < cpus; cpu++) values[cpu] = one.decode(bytes, offset + cpu * stride);
+      return values;
+    },
+    encode(values, bytes, offset = 0) {
+      if (!Array.isArray(values) || values.length !== cpus) {
+        const found = Array.isArray(values) ? `${values.length} values` : typeof values;
+        throw new RangeError(`a value for each of ${cpus} possible CPUs is needed, not ${found}`);
+      }
+      for (let cpu = 0; cpu < cpus; cpu++) one.encode(values[cpu]!, bytes, offset + cpu * stride);
+    },
+  };
+}
+
+const KEYWORDS: Readonly<Record<string, number>> = {
+  struct: Kind.STRUCT,
+  union: Kind.UNION,
+  enum: Kind.ENUM,
+};
+
+function findType(btf: Btf, text: string, map: string): number {
+  const [, keyword, name = ""] = /^\s*(?:(struct|union|enum)\s+)?(\w+)\s*$/.exec(text) ?? [];
+  const found =
+    keyword === undefined
+      ? (btf.find(name, Kind.TYPEDEF) ?? btf.find(name))
+      : (btf.find(name, KEYWORDS[keyword]) ??
+        (keyword === "enum" ? btf.find(name, Kind.ENUM64) : undefined));
+  if (name === "" || found === undefined) {
+    throw new TypeError(
+      `map ${map}: the object's BTF has no type "${text}"; a type that only the compiler saw can be kept by a global ` +
+        "variable that points to it",
+    );
+  }
+  return found;
+}
+
+/** How one record becomes an event: `length` bytes at `offset` of the memory, given as bytes and as a view. */
+export type EventDecoder<E> = (memory: RecordMemory, offset: number, length: number) => E;
+
+/** Memory that holds records. */
+export interface RecordMemory {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/**
+ * Decodes records by `codec`, or copies their bytes without one.
+ *
+ * A record longer than the type gives its rest to a flexible array at the end of the type, if there is one. A shorter record is read as if
+ * zeros followed, since programs may leave out the unused end of a trailing array.
+ */
+export function eventDecoder<E>(codec: Codec | undefined): EventDecoder<E> {
+  if (codec === undefined) {
+    return ({ bytes }, offset, length) => bytes.slice(offset, offset + length) as E;
+  }
+  const { size, decode, decodeView } = codec;
+  let padded: Uint8Array | undefined;
+  return ({ bytes, view }, offset, length) => {
+    if (length >= size) return decodeView(view, offset, offset + length) as E;
+    padded ??= new Uint8Array(size);
+    padded.fill(0);
+    padded.set(bytes.subarray(offset, offset + length));
+    return decode(padded, 0) as E;
+  };
+}

@@ -1,0 +1,179 @@
+/**
+ * `ebpf inspect`: what an object says, without a kernel.
+ *
+ * @module
+ */
+
+import { typeName } from "../../btf/index.ts";
+import { toHex } from "../bytes.ts";
+import type { MapSpec, ObjectSpec, ProgramSpec } from "../spec/index.ts";
+import { AttachType, MapType, nameOf, ProgramFlags, ProgramType } from "../uapi.ts";
+import { type Command, readArguments, requireFiles } from "./command.ts";
+import { explain, printJson, table } from "./output.ts";
+import { readObject } from "./read.ts";
+
+/** Shows programs, maps, variables and externs of object files, as text or JSON. */
+export const inspect: Command = async (args) => {
+  const { values, positionals } = readArguments(args, {
+    json: { type: "boolean" },
+    instructions: { type: "boolean" },
+  });
+  const files = requireFiles(positionals, "inspect FILE…");
+  let failed = 0;
+  const results = files.map((file) => {
+    try {
+      const spec = readObject(file);
+      return values.json === true
+        ? describe(file, spec, values.instructions === true)
+        : text(file, spec);
+    } catch (error) {
+      failed++;
+      const message = explain(error);
+      process.stderr.write(`ebpf inspect: ${message}\n`);
+      return values.json === true ? { file, error: message } : "";
+    }
+  });
+  if (values.json !== true) process.stdout.write(results.filter((part) => part !== "").join("\n"));
+  else if (files.length > 1) printJson(results);
+  else if (failed === 0) printJson(results[0]);
+  return failed > 0 ? 1 : 0;
+};
+
+/** The JSON form of one object. */
+export function describe(file: string, spec: ObjectSpec, instructions = false): object {
+  return {
+    file,
+    byteOrder: spec.byteOrder,
+    license: spec.license,
+    kernelVersion: spec.kernelVersion,
+    hasBtf: spec.btf !== undefined,
+    programs: Object.values(spec.programs).map((program) => describeProgram(program, instructions)),
+    maps: Object.values(spec.maps).map(describeMap),
+    variables: Object.values(spec.variables).map((variable) => ({
+      name: variable.name,
+      section: variable.section,
+      offset: variable.offset,
+      size: variable.size,
+      type: variable.typeName ?? null,
+      constant: variable.constant,
+    })),
+    kconfig: spec.kconfig.map(({ name }) => name),
+    ksyms: spec.ksyms.map(({ name, weak, kind }) => ({ name, weak, kind })),
+  };
+}
+
+function describeProgram(program: ProgramSpec, instructions: boolean): object {
+  return {
+    name: program.name,
+    section: program.section,
+    type: nameOf(ProgramType, program.type),
+    typeId: program.type,
+    attachType: nameOf(AttachType, program.attachType),
+    attachTypeId: program.attachType,
+    attachTo: program.attachTo,
+    sleepable: (program.flags & ProgramFlags.SLEEPABLE) !== 0,
+    autoload: program.autoload,
+    instructions: program.instructions.length / 8,
+    coreRelocations: program.coreRelocations.length,
+    maps: mapsOf(program),
+    functions: program.functions.slice(1).map(({ name }) => name),
+    ...(instructions ? { bytes: toHex(program.instructions) } : {}),
+  };
+}
+
+/** Names of the maps that a program refers to, each once, as first referenced. */
+function mapsOf(program: ProgramSpec): string[] {
+  const names = program.references
+    .filter(({ kind }) => kind === "map" || kind === "map-value")
+    .map(({ name }) => name);
+  return [...new Set(names)];
+}
+
+function describeMap(map: MapSpec): object {
+  // A data section is described by a list of variables, which is no type of C.
+  const type = (id: number): string | null =>
+    map.btf === undefined || id === 0 || map.data !== undefined ? null : typeName(map.btf, id);
+  return {
+    name: map.name,
+    type: nameOf(MapType, map.type),
+    typeId: map.type,
+    keySize: map.keySize,
+    valueSize: map.valueSize,
+    maxEntries: map.maxEntries,
+    flags: map.flags,
+    pinning: map.pinning,
+    mapExtra: map.mapExtra,
+    numaNode: map.numaNode,
+    key: type(map.keyType),
+    value: type(map.valueType),
+    inner: map.inner === undefined ? null : describeMap(map.inner),
+    contents: map.data === undefined ? map.slots.length : 1,
+  };
+}
+
+function text(file: string, spec: ObjectSpec): string {
+  const btf = spec.btf === undefined ? "no BTF" : `${spec.btf.typeCount - 1} BTF types`;
+  const parts = [`${file}: ${spec.byteOrder} endian, license "${spec.license}", ${btf}\n`];
+  const section = (
+    title: string,
+    header: readonly string[],
+    rows: readonly (readonly string[])[],
+  ): void => {
+    if (rows.length > 0) parts.push(`\n${title}\n${table(header, rows)}`);
+  };
+  section(
+    "programs",
+    ["name", "section", "type", "instructions", "CO-RE", "maps"],
+    Object.values(spec.programs).map((program) => [
+      program.name,
+      program.section,
+      program.type === 0 ? "unspecified" : nameOf(ProgramType, program.type),
+      String(program.instructions.length / 8),
+      String(program.coreRelocations.length),
+      mapsOf(program).join(", "),
+    ]),
+  );
+  section(
+    "maps",
+    ["name", "type", "key", "value", "entries"],
+    Object.values(spec.maps).map((map) => [
+      map.name,
+      nameOf(MapType, map.type),
+      sized(map, map.keyType, map.keySize),
+      sized(map, map.valueType, map.valueSize),
+      String(map.maxEntries),
+    ]),
+  );
+  section(
+    "variables",
+    ["name", "type", "section", "value"],
+    Object.values(spec.variables).map((variable) => [
+      variable.name,
+      variable.typeName ?? `${variable.size} bytes`,
+      variable.section,
+      short(variable.get()),
+    ]),
+  );
+  section(
+    "externs",
+    ["name", "kind"],
+    [
+      ...spec.kconfig.map(({ name, weak }) => [name, `${weak ? "weak " : ""}kernel configuration`]),
+      ...spec.ksyms.map(({ name, weak, kind }) => [name, `${weak ? "weak " : ""}kernel ${kind}`]),
+    ],
+  );
+  return parts.join("");
+}
+
+function sized(map: MapSpec, type: number, size: number): string {
+  if (map.btf === undefined || type === 0 || map.data !== undefined) return `${size} bytes`;
+  return typeName(map.btf, type);
+}
+
+function short(value: unknown): string {
+  const whole =
+    value instanceof Uint8Array
+      ? toHex(value.subarray(0, 32))
+      : JSON.stringify(value, (_key, item) => (typeof item === "bigint" ? item.toString() : item));
+  return whole === undefined || whole.length <= 40 ? (whole ?? "") : `${whole.slice(0, 39)}…`;
+}

@@ -1,0 +1,56 @@
+/**
+ * Text for people and JSON for programs: tables, errors in one line, values that JSON does not know.
+ *
+ * @module
+ */
+
+import { inspect } from "node:util";
+import { toHex } from "../bytes.ts";
+
+/** One JSON value on stdout; 64-bit numbers that do not fit a double become decimal strings. */
+export function printJson(value: unknown, indent = 2): void {
+  process.stdout.write(`${toJson(value, indent)}\n`);
+}
+
+/** JSON text: bigint as a number where a double holds it, else as a decimal string; bytes as hexadecimal. */
+export function toJson(value: unknown, indent?: number): string {
+  return JSON.stringify(
+    value,
+    (_key, item: unknown) => {
+      if (typeof item === "bigint") {
+        const number = Number(item);
+        return Number.isSafeInteger(number) ? number : item.toString();
+      }
+      if (item instanceof Uint8Array) return toHex(item);
+      return item;
+    },
+    indent,
+  );
+}
+
+/** Rows under a header, columns as wide as their widest cell. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((cell, column) =>
+    Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
+  return [header, ...rows].map((row) => `${line(row)}\n`).join("");
+}
+
+/** What went wrong in one line: the message, and those of its causes that say more. */
+export function explain(error: unknown): string {
+  const texts: string[] = [];
+  for (let at: unknown = error; at !== undefined && texts.length < 5; at = causeOf(at)) {
+    const text = (at instanceof Error ? at.message : inspect(at)).replaceAll(/\s*\n\s*/g, " ");
+    if (!texts.some((known) => known.includes(text))) texts.push(text);
+  }
+  return texts.join(": ") || "unknown error";
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}

@@ -1,0 +1,203 @@
+/**
+ * The two sides of an object: `CollectionSpec`, which anyone can read and edit, and `Collection`, which the kernel holds.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import type { Btf } from "../btf/index.ts";
+import { ArrayMap, type BpfMap, Variable } from "../maps/index.ts";
+import { type AttachedLinks, type AttachOptions, attachPrograms } from "./attach.ts";
+import { type Loaded, type LoadOptions, loadObject } from "./load.ts";
+import type { Program } from "./program.ts";
+import {
+  type DataLayout,
+  type KconfigExtern,
+  type KsymExtern,
+  type MapSpec,
+  type ObjectSpec,
+  type ProgramSpec,
+  parseObject,
+  type VariableSpec,
+} from "./spec/index.ts";
+import { type ProgramLoadResult, programLoad, programLoadAsync } from "./sys/bpf.ts";
+import type { Steps } from "./verifier.ts";
+
+/**
+ * What a caller knows of an object beforehand: names, and what their maps and variables hold. It is TypeScript's business
+ * only; values are converted by the object's own types in any case.
+ */
+export interface CollectionTypes {
+  programs?: Record<string, unknown>;
+  maps?: Record<string, unknown>;
+  /** Types of the variables' values. */
+  variables?: Record<string, unknown>;
+}
+
+/** Of an object whose names are not known to TypeScript: a map may be of any kind. */
+export interface UntypedCollection extends CollectionTypes {
+  programs: Record<string, unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: which class a map has is known when the object is read, not before
+  maps: Record<string, any>;
+  // biome-ignore lint/suspicious/noExplicitAny: likewise
+  variables: Record<string, any>;
+}
+
+type Named<T, V> = Record<Extract<keyof NonNullable<T>, string>, V>;
+
+/**
+ * What an object file says: programs, maps and variables as plain data that may be changed before loading.
+ *
+ * Reading needs no kernel, no privileges and no Linux. Loading never changes the spec, which can be loaded many times.
+ */
+export class CollectionSpec<T extends CollectionTypes = UntypedCollection> implements ObjectSpec {
+  byteOrder: "little" | "big";
+  license: string;
+  kernelVersion: number;
+  btf: Btf | undefined;
+  programs: Named<T["programs"], ProgramSpec>;
+  maps: Named<T["maps"], MapSpec>;
+  variables: {
+    [K in keyof NonNullable<T["variables"]>]: VariableSpec<NonNullable<T["variables"]>[K]>;
+  };
+  kconfig: KconfigExtern[];
+  ksyms: KsymExtern[];
+  layout: DataLayout;
+
+  constructor(object: ObjectSpec) {
+    this.byteOrder = object.byteOrder;
+    this.license = object.license;
+    this.kernelVersion = object.kernelVersion;
+    this.btf = object.btf;
+    this.programs = object.programs as this["programs"];
+    this.maps = object.maps as this["maps"];
+    this.variables = object.variables as this["variables"];
+    this.kconfig = object.kconfig;
+    this.ksyms = object.ksyms;
+    this.layout = object.layout;
+  }
+
+  /**
+   * Reads the bytes of an object file, as `clang -target bpf -g -O2 -c` writes it.
+   *
+   * @throws ElfError, BtfError, ObjectError or RelocationError when they are no object that can be used.
+   */
+  static parse<T extends CollectionTypes = UntypedCollection>(
+    bytes: Uint8Array,
+  ): CollectionSpec<T> {
+    return new CollectionSpec<T>(parseObject(bytes));
+  }
+
+  /** Reads an object file; throws as {@link CollectionSpec.parse}, and Node's error when the file cannot be read. */
+  static fromFile<T extends CollectionTypes = UntypedCollection>(
+    path: string | URL,
+  ): CollectionSpec<T> {
+    return CollectionSpec.parse<T>(readFileSync(path));
+  }
+
+  /**
+   * Brings maps and programs into the kernel, with the verifier's work on another thread.
+   *
+   * @throws VerifierError when a program is refused; SyscallError; UnsupportedError off Linux or where the kernel lacks something.
+   * Whatever was made until then is closed.
+   */
+  async load(options: LoadOptions = {}): Promise<Collection<T>> {
+    return new Collection<T>(await performAsync(loadObject(this, options)), this);
+  }
+
+  /** As {@link CollectionSpec.load}, on this thread: a verifier that works for a second blocks it for a second. */
+  loadSync(options: LoadOptions = {}): Collection<T> {
+    return new Collection<T>(perform(loadObject(this, options)), this);
+  }
+}
+
+/** Maps and programs of an object in the kernel. Closing it closes all of them; what is attached or pinned lives on. */
+export class Collection<T extends CollectionTypes = UntypedCollection>
+  implements Disposable, AsyncDisposable
+{
+  readonly programs: Named<T["programs"], Program>;
+  /** Maps by name, each of the class that its type has: `HashMap`, `ArrayMap`, `RingBuffer`… */
+  readonly maps: NonNullable<T["maps"]>;
+  /** Global variables, read and written without a system call where the kernel can map them (Linux 5.5). */
+  readonly variables: {
+    [K in keyof NonNullable<T["variables"]>]: Variable<NonNullable<T["variables"]>[K]>;
+  };
+
+  readonly #maps: readonly BpfMap[];
+
+  /** @internal */
+  constructor(loaded: Loaded, spec: ObjectSpec) {
+    this.#maps = Object.values(loaded.maps);
+    this.programs = loaded.programs as this["programs"];
+    this.maps = loaded.maps as this["maps"];
+    this.variables = variablesOf(spec, loaded) as this["variables"];
+  }
+
+  /**
+   * Attaches every program whose section says to what, such as `tracepoint/sched/sched_switch` or `tp_btf/sched_switch`.
+   *
+   * Programs that need a target which no section can name (an interface, a cgroup) are listed in `skipped`.
+   *
+   * @throws the error of the first program that cannot be attached, after detaching the others; with `onError: "skip"` it is
+   * listed in `skipped` instead.
+   */
+  attach(options: AttachOptions = {}): AttachedLinks {
+    return attachPrograms(Object.values(this.programs), options);
+  }
+
+  /** Closes all maps and programs. Closing twice does nothing. */
+  close(): void {
+    for (const program of Object.values<Program>(this.programs)) program.close();
+    for (const map of this.#maps) map.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+/** Variables of the data sections that were loaded. */
+function variablesOf(spec: ObjectSpec, { maps }: Loaded): Record<string, Variable> {
+  const variables: Record<string, Variable> = Object.create(null);
+  for (const variable of Object.values(spec.variables)) {
+    const map = maps[variable.section];
+    if (map instanceof ArrayMap) variables[variable.name] = new Variable(variable, map);
+  }
+  return variables;
+}
+
+function perform<T>(steps: Steps<T>): T {
+  let step = steps.next();
+  while (step.done !== true) {
+    const { attributes, log } = step.value;
+    let result: ProgramLoadResult;
+    try {
+      result = programLoad(attributes, log);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
+}
+
+async function performAsync<T>(steps: Steps<T>): Promise<T> {
+  let step = steps.next();
+  while (step.done !== true) {
+    const { attributes, log } = step.value;
+    let result: ProgramLoadResult;
+    try {
+      result = await programLoadAsync(attributes, log);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
+}

@@ -1,0 +1,45 @@
+/**
+ * The front door of `ebpf`: objects, loading, maps, links and errors. Parts have subpaths of their own:
+ * `ebpf/elf`, `ebpf/btf`, `ebpf/asm`, `ebpf/maps`, `ebpf/links`.
+ *
+ * @module
+ */
+
+// Objects: what a file says, and what the kernel holds of it.
+export type { AttachedLinks, AttachOptions, Skipped } from "./attach.ts";
+export { Collection, CollectionSpec } from "./collection.ts";
+// What can go wrong.
+export {
+  BpfError,
+  BtfError,
+  ElfError,
+  ObjectError,
+  RelocationError,
+  SyscallError,
+  UnsupportedError,
+  VerifierError,
+} from "./error.ts";
+export type { LoadOptions } from "./load.ts";
+export { Program } from "./program.ts";
+
+// CO-RE without a kernel.
+export * from "./report/index.ts";
+export type {
+  KconfigExtern,
+  KsymExtern,
+  MapSpec,
+  ObjectSpec,
+  ProgramSpec,
+  VariableSpec,
+} from "./spec/index.ts";
+// Named numbers of the kernel.
+export {
+  AttachType,
+  LinkType,
+  MapFlags,
+  MapType,
+  nameOf,
+  ProgramFlags,
+  ProgramType,
+  UpdateFlags,
+} from "./uapi.ts";

@@ -1,0 +1,279 @@
+/**
+ * Brings what an object says into the kernel: types, maps with their contents, programs. All or nothing.
+ *
+ * Written once as steps; the caller performs each program load at once or on another thread.
+ *
+ * @module
+ */
+
+import { type Btf, forKernel } from "../btf/index.ts";
+import { ArrayMap, type BpfMap, createMap, MapOfMaps, ProgramArray } from "../maps/index.ts";
+import { setImm } from "./asm/index.ts";
+import { attachTarget } from "./attach-target.ts";
+import { hostLittleEndian, viewOf } from "./bytes.ts";
+import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
+import { BpfError, SyscallError } from "./error.ts";
+import { Program } from "./program.ts";
+import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
+import { btfLoad } from "./sys/bpf.ts";
+import type { FileDescriptor } from "./sys/fd.ts";
+import { release } from "./sys/kernel.ts";
+import { kernelBtf, moduleBtfs } from "./sys/kernel-btf.ts";
+import { MapFlags, ProgramType } from "./uapi.ts";
+import { loadProgram, type Steps } from "./verifier.ts";
+
+/** How to load an object. */
+export interface LoadOptions {
+  /** Types of the kernel to relocate against, for kernels that bring none. Default: those of the running kernel. */
+  btf?: Btf;
+  /** How 64-bit integers of maps and variables are represented. Default `bigint`. */
+  int64?: "bigint" | "number";
+  /** Ask the verifier for a log of successful loads too: 1 what it did, 2 in detail, 4 statistics. Default 0. */
+  logLevel?: number;
+}
+
+/** What loading made. */
+export interface Loaded {
+  programs: Record<string, Program>;
+  maps: Record<string, BpfMap>;
+}
+
+/** Relocation targets are kept as long as their BTF, so that a second object costs next to nothing. */
+const targets = new WeakMap<Btf, CoreTarget>();
+
+function targetOf(btf: Btf, isRunning: boolean): CoreTarget {
+  let target = targets.get(btf);
+  if (target === undefined) {
+    target = new CoreTarget(btf, isRunning ? { modules: moduleBtfs } : {});
+    targets.set(btf, target);
+  }
+  return target;
+}
+
+/** Loads all of `spec`, of which nothing is changed. */
+export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loaded> {
+  const loader = new Loader(spec, options);
+  let done = false;
+  try {
+    loader.createMaps();
+    for (const program of Object.values(spec.programs)) {
+      if (program.autoload) yield* loader.load(program);
+    }
+    loader.fillSlots();
+    done = true;
+    return loader.loaded;
+  } finally {
+    loader.finish(done);
+  }
+}
+
+class Loader {
+  readonly loaded: Loaded = { programs: Object.create(null), maps: Object.create(null) };
+  readonly #spec: ObjectSpec;
+  readonly #options: LoadOptions;
+  /** Candidates that the object's earlier relocations have ruled out, as libbpf does. */
+  readonly #narrowing = new Narrowing();
+  #btf: FileDescriptor | undefined;
+
+  constructor(spec: ObjectSpec, options: LoadOptions) {
+    const host = hostLittleEndian ? "little" : "big";
+    if (spec.byteOrder !== host) {
+      throw new BpfError(
+        `load object: it is ${spec.byteOrder} endian and this machine is ${host} endian; compile with -target bpf`,
+        { code: "ERR_BYTE_ORDER" },
+      );
+    }
+    this.#spec = spec;
+    this.#options = options;
+    this.#btf = this.#loadTypes();
+  }
+
+  /** The object's own types; programs and maps do without them on kernels that refuse them. */
+  #loadTypes(): FileDescriptor | undefined {
+    const { btf, layout } = this.#spec;
+    if (btf === undefined) return undefined;
+    const attempts = [{}, OLD_KERNEL];
+    for (const features of attempts) {
+      try {
+        const bytes = forKernel(btf, layout, features);
+        return btfLoad(bytes, { what: "types of the object" }).fd;
+      } catch (error) {
+        if (error instanceof SyscallError && error.code === "EPERM") throw error;
+        if (!(error instanceof BpfError)) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  createMaps(): void {
+    const { int64 } = this.#options;
+    for (const spec of Object.values(this.#spec.maps)) {
+      const map = createMap(spec, {
+        ...(this.#btf === undefined ? {} : { btf: this.#btf }),
+        ...(int64 === undefined ? {} : { int64 }),
+      });
+      this.loaded.maps[spec.name] = map;
+      if (spec.data !== undefined && map instanceof ArrayMap) fill(map, spec.data);
+    }
+  }
+
+  *load(program: ProgramSpec): Steps<void> {
+    const { name } = program;
+    if (program.type === ProgramType.UNSPEC) {
+      throw new BpfError(
+        `load program ${name}: section ${program.section} does not tell its type; set spec.programs.${name}.type, or autoload to false`,
+        { code: "ERR_PROGRAM_TYPE" },
+      );
+    }
+    const { instructions, poisoned } = this.#relocate(program);
+    this.#resolve(program, instructions);
+    const { fd, log } = yield* loadProgram(
+      {
+        type: program.type,
+        expectedAttachType: program.attachType,
+        name,
+        license: this.#spec.license,
+        kernelVersion: this.#kernelVersion(program),
+        flags: program.flags,
+        instructions,
+        attachBtfId: program.attachBtf ? attachTarget(program, kernelBtf()) : undefined,
+        uses: Object.values(this.loaded.maps).map((map) => map.fd),
+        ...this.#extInfo(program),
+      },
+      {
+        name,
+        lines: program.lines,
+        explain: (slot) => poisoned.get(slot),
+        logLevel: this.#options.logLevel ?? 0,
+      },
+    );
+    this.loaded.programs[name] = new Program(fd, { ...program, log });
+  }
+
+  /** The program's instructions for this kernel, and what to say of those that were poisoned. */
+  #relocate(program: ProgramSpec): { instructions: Uint8Array; poisoned: Map<number, string> } {
+    const poisoned = new Map<number, string>();
+    const { btf } = this.#spec;
+    const { coreRelocations, name } = program;
+    if (btf === undefined || coreRelocations.length === 0) {
+      return { instructions: program.instructions.slice(), poisoned };
+    }
+    const target = targetOf(this.#options.btf ?? kernelBtf(), this.#options.btf === undefined);
+    const instructions = program.instructions.slice();
+    const results = relocateProgram(
+      instructions,
+      hostLittleEndian,
+      btf,
+      coreRelocations,
+      target,
+      name,
+      this.#narrowing,
+    );
+    const failure = relocationFailure(name, coreRelocations, results, target);
+    if (failure !== undefined) throw failure;
+    for (const [index, { poison, path, root }] of results.entries()) {
+      const slot = coreRelocations[index]!.slot;
+      if (poison) poisoned.set(slot, `this kernel has no ${path} (CO-RE access to ${root})`);
+    }
+    return { instructions, poisoned };
+  }
+
+  /** Puts descriptors where instructions refer to maps. */
+  #resolve(program: ProgramSpec, instructions: Uint8Array): void {
+    const view = viewOf(instructions);
+    for (const { slot, kind, name } of program.references) {
+      if (kind === "map" || kind === "map-value") {
+        const map = this.loaded.maps[name];
+        if (map === undefined) {
+          throw new BpfError(
+            `load program ${program.name}: it refers to map ${name}, which is not among the maps to load`,
+            {
+              code: "ERR_MISSING_MAP",
+            },
+          );
+        }
+        setImm(view, slot, hostLittleEndian, map.fd.number);
+        continue;
+      }
+      throw new BpfError(
+        `load program ${program.name}: it refers to the kernel ${kind === "kfunc" ? "function" : "symbol"} ${name}, which this release does not resolve yet`,
+        { code: "ERR_EXTERN" },
+      );
+    }
+  }
+
+  /** Kernels before 5.0 compare the version that a kprobe was compiled for. */
+  #kernelVersion(program: ProgramSpec): number {
+    if (program.type !== ProgramType.KPROBE || this.#spec.kernelVersion !== 0) {
+      return this.#spec.kernelVersion;
+    }
+    const { major, minor, patch } = release();
+    return (major << 16) | (minor << 8) | Math.min(patch, 255);
+  }
+
+  #extInfo(program: ProgramSpec): object {
+    if (this.#btf === undefined) return {};
+    const functions = program.functions.filter(({ type }) => type !== 0);
+    // The kernel wants a record for every function, or none at all.
+    if (functions.length !== program.functions.length) return { btf: this.#btf };
+    const functionInfo = new Uint32Array(functions.length * 2);
+    for (const [index, { slot, type }] of functions.entries())
+      functionInfo.set([slot, type], index * 2);
+    const lineInfo = new Uint32Array(program.lines.length * 4);
+    for (const [index, { slot, source }] of program.lines.entries()) {
+      const { fileOffset, textOffset, line, column } = source;
+      lineInfo.set([slot, fileOffset, textOffset, (line << 10) | column], index * 4);
+    }
+    return {
+      btf: this.#btf,
+      functionInfo: new Uint8Array(functionInfo.buffer),
+      lineInfo: new Uint8Array(lineInfo.buffer),
+    };
+  }
+
+  /** Initial slots of maps of maps and program arrays, which need what they hold to be loaded. */
+  fillSlots(): void {
+    const { maps, programs } = this.loaded;
+    for (const { name, slots } of Object.values(this.#spec.maps)) {
+      const map = maps[name];
+      for (const { index, name: value } of slots) {
+        const inner = maps[value];
+        const target = programs[value];
+        if (map instanceof MapOfMaps && inner !== undefined) map.set(index, inner);
+        else if (map instanceof ProgramArray && target !== undefined) map.set(index, target);
+        else {
+          throw new BpfError(
+            `load map ${name}: slot ${index} is to hold ${value}, which is not loaded`,
+            {
+              code: "ERR_MISSING_VALUE",
+            },
+          );
+        }
+      }
+    }
+  }
+
+  /** The types are held by what uses them; after a failure nothing else is kept either. */
+  finish(done: boolean): void {
+    this.#btf?.close();
+    if (done) return;
+    for (const program of Object.values(this.loaded.programs)) program.close();
+    for (const map of Object.values(this.loaded.maps)) map.close();
+  }
+}
+
+/** Stores the bytes of a data section; constants are frozen, so that the verifier can rely on them. */
+function fill(map: ArrayMap, data: Uint8Array): void {
+  map.raw.set(0, data);
+  // Before Linux 5.2 there is neither the flag nor freezing.
+  if ((map.flags & MapFlags.RDONLY_PROG) !== 0) map.freeze();
+}
+
+/** What a kernel of the 5.x series may lack; ids do not move by leaving it out. */
+const OLD_KERNEL = {
+  floats: false,
+  declTags: false,
+  typeTags: false,
+  enum64: false,
+  questionMarks: false,
+} as const;

@@ -1,0 +1,64 @@
+/**
+ * A program in the kernel: a descriptor with a name. Attaching it is the business of links.
+ *
+ * @module
+ */
+
+import { objectPin } from "./sys/bpf.ts";
+import type { FileDescriptor } from "./sys/fd.ts";
+
+/** A loaded program. It lives while it is open here, attached, or pinned. */
+export class Program implements Disposable {
+  readonly name: string;
+  /** ELF section it came from, empty for programs from elsewhere. */
+  readonly section: string;
+  /** `ProgramType`. */
+  readonly type: number;
+  /** `AttachType` that the kernel was told at load. */
+  readonly attachType: number;
+  /** What its section names as the place to attach to. */
+  readonly attachTo: string;
+  /** The verifier's log when one was asked for, else empty. */
+  readonly log: string;
+  /** @internal */
+  readonly fd: FileDescriptor;
+
+  /** @internal */
+  constructor(
+    fd: FileDescriptor,
+    fields: {
+      name: string;
+      section?: string;
+      type: number;
+      attachType?: number;
+      attachTo?: string;
+      log?: string;
+    },
+  ) {
+    this.fd = fd;
+    this.name = fields.name;
+    this.section = fields.section ?? "";
+    this.type = fields.type;
+    this.attachType = fields.attachType ?? 0;
+    this.attachTo = fields.attachTo ?? "";
+    this.log = fields.log ?? "";
+  }
+
+  /**
+   * Pins the program in a BPF file system, so that it outlives this process.
+   *
+   * @throws SyscallError such as ENOENT for a missing folder, EEXIST, EPERM where `path` is in no BPF file system.
+   */
+  pin(path: string): void {
+    objectPin(this.fd, path);
+  }
+
+  /** Closes the descriptor; links keep the program alive. Closing twice does nothing. */
+  close(): void {
+    this.fd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Links a program with the functions that it reaches, into one instruction stream.
+ *
+ * Functions are appended when they are first referenced, depth first, each once: the order of libbpf, which other programs
+ * compare with. Calls and addresses of functions become relative; maps, data and externs become references for the loader.
+ *
+ * @module
+ */
+
+import {
+  immAt,
+  isCall,
+  isLoadImm64,
+  opcodeAt,
+  PseudoSource,
+  SLOT,
+  setImm,
+  setOffset,
+  setSource,
+  srcAt,
+} from "../asm/index.ts";
+import { viewOf } from "../bytes.ts";
+import { RelocationError } from "../error.ts";
+import type { CodeFunction, FunctionTable } from "../spec/functions.ts";
+import type { Reference } from "../spec/types.ts";
+import type { FunctionTarget, RelocationTarget, SectionTargets } from "./target.ts";
+
+/** The kernel takes no more instructions than this in a program (`BPF_COMPLEXITY_LIMIT_INSNS`). */
+const MAX_SLOTS = 1_000_000;
+
+/** Where a function came to stand in the linked program. */
+export interface Placed {
+  fn: CodeFunction;
+  slot: number;
+}
+
+/** A linked program. */
+export interface Linked {
+  instructions: Uint8Array;
+  placed: Placed[];
+  references: Reference[];
+}
+
+/** Links `main` with everything that it reaches, and then with `extra` functions that nothing calls. */
+export function link(
+  main: CodeFunction,
+  table: FunctionTable,
+  targets: SectionTargets,
+  little: boolean,
+  extra: readonly CodeFunction[] = [],
+): Linked {
+  const linker = new Linker(table, targets, little, main.name);
+  linker.add(main);
+  for (const fn of extra) linker.add(fn);
+  return linker.finish();
+}
+
+type DataTarget = Exclude<RelocationTarget, FunctionTarget>;
+
+class Linker {
+  readonly #table: FunctionTable;
+  readonly #targets: SectionTargets;
+  readonly #little: boolean;
+  readonly #program: string;
+  readonly #placed = new Map<CodeFunction, number>();
+  readonly #references: Reference[] = [];
+  #bytes = new Uint8Array(0);
+  #view = viewOf(this.#bytes);
+  #slots = 0;
+
+  constructor(table: FunctionTable, targets: SectionTargets, little: boolean, program: string) {
+    this.#table = table;
+    this.#targets = targets;
+    this.#little = little;
+    this.#program = program;
+  }
+
+  /** Appends a function and, depth first, all that it references. */
+  add(start: CodeFunction): void {
+    if (this.#placed.has(start)) return;
+    // A stack of our own: the depth of calls is the object's choice, that of JavaScript's stack is not.
+    const stack = [{ fn: start, base: this.#append(start), next: 0 }];
+    for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
+      if (frame.next >= frame.fn.count) {
+        stack.pop();
+        continue;
+      }
+      const index = frame.next;
+      const opcode = opcodeAt(this.#view, frame.base + index);
+      frame.next += isLoadImm64(opcode) ? 2 : 1;
+      const callee = this.#instruction(frame.fn, frame.base, index, opcode);
+      if (callee !== undefined)
+        stack.push({ fn: callee, base: this.#placed.get(callee)!, next: 0 });
+    }
+  }
+
+  finish(): Linked {
+    return {
+      instructions: this.#bytes.slice(0, this.#slots * SLOT),
+      placed: [...this.#placed].map(([fn, slot]) => ({ fn, slot })),
+      references: this.#references.sort((a, b) => a.slot - b.slot),
+    };
+  }
+
+  /** Relocates one instruction; returns the function that this made part of the program, if any. */
+  #instruction(
+    fn: CodeFunction,
+    base: number,
+    index: number,
+    opcode: number,
+  ): CodeFunction | undefined {
+    const wide = isLoadImm64(opcode);
+    if (wide && index + 1 >= fn.count) {
+      throw this.#error(fn, index, "a 64-bit load is cut off by the end of the function");
+    }
+    const target = this.#targets.get(fn.section)?.get(fn.slot + index);
+    const slot = base + index;
+    if (target === undefined) {
+      if (!isCall(opcode)) return undefined;
+      if (srcAt(this.#view, slot, this.#little) !== PseudoSource.CALL) return undefined;
+      // Calls inside of one section may come without a relocation: relative to where the caller stood.
+      const callee = fn.slot + index + immAt(this.#view, slot, this.#little) + 1;
+      return this.#reach(fn, index, slot, { kind: "call", section: fn.section, slot: callee });
+    }
+    if ("section" in target) {
+      return this.#reach(fn, index, slot, target);
+    }
+    this.#refer(slot, target);
+    return undefined;
+  }
+
+  #reach(
+    fn: CodeFunction,
+    index: number,
+    slot: number,
+    target: FunctionTarget,
+  ): CodeFunction | undefined {
+    const callee = this.#table.at(target.section, target.slot);
+    if (callee === undefined) {
+      throw this.#error(
+        fn,
+        index,
+        `no function stands at slot ${target.slot} of section ${target.section}`,
+      );
+    }
+    const known = this.#placed.get(callee);
+    const position = known ?? this.#append(callee);
+    if (target.kind === "function") setSource(this.#view, slot, this.#little, PseudoSource.FUNC);
+    setImm(this.#view, slot, this.#little, position - slot - 1);
+    return known === undefined ? callee : undefined;
+  }
+
+  #refer(slot: number, target: DataTarget): void {
+    const view = this.#view;
+    const little = this.#little;
+    setImm(view, slot, little, 0);
+    switch (target.kind) {
+      case "map":
+        setSource(view, slot, little, PseudoSource.MAP_FD);
+        break;
+      case "map-value":
+        setSource(view, slot, little, PseudoSource.MAP_VALUE);
+        setImm(view, slot + 1, little, target.offset);
+        break;
+      case "ksym":
+        break;
+      case "kfunc":
+        setSource(view, slot, little, PseudoSource.KFUNC_CALL);
+        setOffset(view, slot, little, 0);
+        break;
+    }
+    this.#references.push({ slot, kind: target.kind, name: target.name });
+  }
+
+  #append(fn: CodeFunction): number {
+    const slot = this.#slots;
+    if (slot + fn.count > MAX_SLOTS) {
+      throw new RelocationError(
+        `program ${this.#program}: linked with the functions that it calls it has over ${MAX_SLOTS} instructions, more than any kernel takes`,
+        { program: this.#program },
+      );
+    }
+    this.#placed.set(fn, slot);
+    this.#slots += fn.count;
+    if (this.#slots * SLOT > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#slots * SLOT, this.#bytes.length * 2));
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+      this.#view = viewOf(grown);
+    }
+    this.#bytes.set(fn.bytes, slot * SLOT);
+    return slot;
+  }
+
+  #error(fn: CodeFunction, index: number, what: string): RelocationError {
+    const where = fn.name === this.#program ? "" : ` in function ${fn.name}`;
+    return new RelocationError(`program ${this.#program}, instruction ${index}${where}: ${what}`, {
+      program: this.#program,
+      instruction: index,
+    });
+  }
+}

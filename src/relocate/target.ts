@@ -1,0 +1,137 @@
+/**
+ * What the ELF relocations of a code section point at: functions, maps, data, externs.
+ *
+ * @module
+ */
+
+import {
+  type ElfFile,
+  type ElfSection,
+  type ElfSymbol,
+  SectionIndex,
+  SectionType,
+  SymbolBinding,
+  SymbolType,
+} from "../../elf/index.ts";
+import { immAt, isCall, isLoadImm64, opcodeAt, PseudoSource, SLOT, srcAt } from "../asm/index.ts";
+import { viewOf } from "../bytes.ts";
+import { RelocationError } from "../error.ts";
+import { isCode } from "../spec/functions.ts";
+
+/** Call of, or address of, the function that covers `slot` of section number `section`. */
+export interface FunctionTarget {
+  kind: "call" | "function";
+  section: number;
+  slot: number;
+}
+
+/** What one instruction is to be linked with. */
+export type RelocationTarget =
+  | FunctionTarget
+  | { kind: "map"; name: string }
+  /** `offset` bytes into the only value of the map. */
+  | { kind: "map-value"; name: string; offset: number }
+  | { kind: "ksym" | "kfunc"; name: string };
+
+/** What a relocation may point at besides functions; filled by the parts that read maps, data and externs. */
+export interface Linkable {
+  /** Names of maps by section number and offset in it. */
+  maps: Map<number, Map<number, string>>;
+  /** Names of data-section maps by section number. */
+  data: Map<number, string>;
+  /** Offsets of configuration values in the `.kconfig` map, by name. */
+  kconfig: Map<string, number>;
+}
+
+/** Relocation targets by slot, for each code section. */
+export type SectionTargets = Map<number, Map<number, RelocationTarget>>;
+
+/** Resolves every relocation of every code section. */
+export function relocationTargets(file: ElfFile, linkable: Linkable): SectionTargets {
+  const targets: SectionTargets = new Map();
+  for (const section of file.sections) {
+    if (section.type !== SectionType.REL) continue;
+    const code = file.sections[section.info];
+    if (code === undefined || !isCode(code)) continue;
+    const known = targets.get(section.info) ?? new Map<number, RelocationTarget>();
+    targets.set(section.info, known);
+    const view = viewOf(file.data(code));
+    for (const relocation of file.relocations(section)) {
+      const symbol = file.symbols[relocation.symbol];
+      if (symbol === undefined) {
+        throw new RelocationError(
+          `section ${code.name}: relocation at offset ${relocation.offset} names symbol ${relocation.symbol}, the table has ${file.symbols.length}`,
+        );
+      }
+      if (relocation.offset % SLOT !== 0 || relocation.offset + SLOT > view.byteLength) {
+        throw new RelocationError(
+          `section ${code.name}: relocation against ${symbol.name} at offset ${relocation.offset} is at no instruction`,
+          { symbol: symbol.name },
+        );
+      }
+      const slot = relocation.offset / SLOT;
+      known.set(slot, resolve(file, code, view, slot, symbol, linkable));
+    }
+  }
+  return targets;
+}
+
+function resolve(
+  file: ElfFile,
+  code: ElfSection,
+  view: DataView,
+  slot: number,
+  symbol: ElfSymbol,
+  linkable: Linkable,
+): RelocationTarget {
+  const little = file.littleEndian;
+  const opcode = opcodeAt(view, slot);
+  const fail = (what: string): never => {
+    const name = symbol.name || file.sections[symbol.section]?.name || `symbol ${symbol.index}`;
+    throw new RelocationError(`section ${code.name}, instruction ${slot}: ${what} ${name}`, {
+      instruction: slot,
+      symbol: name,
+    });
+  };
+  const called = isCall(opcode);
+  if (!called && !isLoadImm64(opcode)) {
+    return fail(
+      `opcode 0x${opcode.toString(16)} is no call and no 64-bit load, yet relocated against`,
+    );
+  }
+  if (isExtern(symbol)) {
+    const offset = linkable.kconfig.get(symbol.name);
+    if (offset !== undefined && !called) return { kind: "map-value", name: ".kconfig", offset };
+    return { kind: called ? "kfunc" : "ksym", name: symbol.name };
+  }
+  const target = file.sections[symbol.section];
+  if (symbol.section === SectionIndex.UNDEF || target === undefined) {
+    return fail("no section holds the target (was a global variable left uninitialised?)");
+  }
+  const imm = immAt(view, slot, little);
+  if (called) {
+    if (srcAt(view, slot, little) !== PseudoSource.CALL)
+      return fail("a helper call is relocated against");
+    if (!isCode(target) || symbol.value % SLOT !== 0) return fail("call of what is no function:");
+    return { kind: "call", section: symbol.section, slot: symbol.value / SLOT + imm + 1 };
+  }
+  if (isCode(target)) {
+    const offset = symbol.value + imm;
+    if (offset % SLOT !== 0) return fail(`address ${offset} is inside an instruction of`);
+    return { kind: "function", section: symbol.section, slot: offset / SLOT };
+  }
+  const data = linkable.data.get(symbol.section);
+  if (data !== undefined) return { kind: "map-value", name: data, offset: symbol.value + imm };
+  const map = linkable.maps.get(symbol.section)?.get(symbol.value);
+  if (map !== undefined) return { kind: "map", name: map };
+  return fail(`section ${target.name} holds no map, data or code for`);
+}
+
+/** Undefined global and weak symbols are what the kernel has to provide. */
+export function isExtern(symbol: ElfSymbol): boolean {
+  return (
+    symbol.section === SectionIndex.UNDEF &&
+    (symbol.binding === SymbolBinding.GLOBAL || symbol.binding === SymbolBinding.WEAK) &&
+    (symbol.type === SymbolType.NOTYPE || symbol.type === SymbolType.FUNC)
+  );
+}

@@ -1,0 +1,238 @@
+/**
+ * Maps that are declared as structures in the section `.maps`, whose members' types carry the numbers.
+ *
+ * Keys are those of libbpf (`parse_btf_map_def`): type, key, key_size, value, value_size, max_entries, map_flags, numa_node,
+ * map_extra, pinning, values. An unknown key is refused: it would change what the map is.
+ *
+ * @module
+ */
+
+import { type Btf, Kind, type Member, resolve, type StructType, sizeOf } from "../../btf/index.ts";
+import type { ElfFile, ElfSection } from "../../elf/index.ts";
+import { ObjectError } from "../error.ts";
+import { MapType } from "../uapi.ts";
+import { emptyMap } from "./empty.ts";
+import { Linkage, type ObjectTypes } from "./object-types.ts";
+import type { MapSpec } from "./types.ts";
+
+const POINTER_SIZE = 8;
+
+/** A declared map with its place in the section. */
+export interface DeclaredMap {
+  spec: MapSpec;
+  offset: number;
+}
+
+/** All maps of the section, in the order of their declaration. */
+export function btfMaps(
+  file: ElfFile,
+  section: ElfSection,
+  types: ObjectTypes | undefined,
+): DeclaredMap[] {
+  if (types === undefined || types.section(section.name) === undefined) {
+    throw new ObjectError(
+      `section ${section.name} declares maps, but the object has no BTF that describes them: compile with -g`,
+      { section: section.name },
+    );
+  }
+  const declared = types.variables(section.name).map((variable) => {
+    const { name, id, linkage, offset } = variable;
+    if (linkage === Linkage.EXTERN || name === "") {
+      throw fail(name, "is declared here, but defined in another object");
+    }
+    const type = types.btf.type(id);
+    const isStatic = type.kind === Kind.VAR && type.linkage === Linkage.STATIC;
+    if (isStatic)
+      throw fail(name, "is static: remove `static` so that it can be found by its name");
+    const definition = types.btf.type(resolve(types.btf, type.kind === Kind.VAR ? type.type : 0));
+    if (definition.kind !== Kind.STRUCT) {
+      throw fail(name, "is not declared as a structure with __uint() and __type()");
+    }
+    if (offset + definition.size > section.size) {
+      throw fail(name, `stands at offset ${offset}, past the end of section ${section.name}`);
+    }
+    const spec = parseDefinition(types.btf, name, definition, section.name, false);
+    spec.tags = types.tagsOf(id);
+    return { spec, offset, definition };
+  });
+  fillSlots(file, section, declared);
+  return declared;
+}
+
+function fail(map: string, what: string): ObjectError {
+  return new ObjectError(`map ${map} ${what}`, { section: ".maps" });
+}
+
+function parseDefinition(
+  btf: Btf,
+  name: string,
+  definition: StructType,
+  section: string,
+  isInner: boolean,
+): MapSpec {
+  const map = emptyMap(name, section);
+  map.btf = btf;
+  let hasType = false;
+  for (const [index, member] of definition.members.entries()) {
+    switch (member.name) {
+      case "type":
+        map.type = number(btf, name, member);
+        hasType = true;
+        break;
+      case "max_entries":
+        map.maxEntries = number(btf, name, member);
+        break;
+      case "map_flags":
+        map.flags = number(btf, name, member);
+        break;
+      case "numa_node":
+        map.numaNode = number(btf, name, member);
+        break;
+      case "map_extra":
+        map.mapExtra = long(btf, name, member);
+        break;
+      case "key_size":
+        map.keySize = agree(name, "key", map.keySize, number(btf, name, member));
+        break;
+      case "value_size":
+        map.valueSize = agree(name, "value", map.valueSize, number(btf, name, member));
+        break;
+      case "key":
+        map.keyType = pointee(btf, name, member);
+        map.keySize = agree(name, "key", map.keySize, sizeOf(btf, map.keyType));
+        break;
+      case "value":
+        map.valueType = pointee(btf, name, member);
+        map.valueSize = agree(name, "value", map.valueSize, sizeOf(btf, map.valueType));
+        break;
+      case "pinning": {
+        const pinning = number(btf, name, member);
+        if (pinning > 1)
+          throw fail(name, `asks for pinning ${pinning}; 0 (none) and 1 (by name) are known`);
+        if (isInner) throw fail(name, "is the inner map of another one and cannot be pinned");
+        map.pinning = pinning === 1 ? 1 : 0;
+        break;
+      }
+      case "values":
+        if (isInner)
+          throw fail(name, "is an inner map with inner maps of its own, which no kernel has");
+        if (index !== definition.members.length - 1)
+          throw fail(name, "has members behind `values`, which must be last");
+        map.valueSize = agree(name, "value", map.valueSize, 4);
+        map.inner = inner(btf, map, member);
+        break;
+      default:
+        throw fail(name, `has the unknown member \`${member.name}\``);
+    }
+  }
+  if (!hasType || map.type === MapType.UNSPEC) throw fail(name, "has no type");
+  return map;
+}
+
+/** `__uint(key, N)`: a pointer to an array of N elements. */
+function number(btf: Btf, map: string, member: Member): number {
+  const pointer = btf.type(resolve(btf, member.type));
+  const array = pointer.kind === Kind.PTR ? btf.type(pointer.type) : undefined;
+  if (array?.kind !== Kind.ARRAY)
+    throw fail(map, `has a member \`${member.name}\` that is no __uint()`);
+  return array.length;
+}
+
+/** `__ulong(key, N)`: an enumeration of the one value N; or `__uint()`. */
+function long(btf: Btf, map: string, member: Member): bigint {
+  const type = btf.type(resolve(btf, member.type));
+  if (type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64) return BigInt(number(btf, map, member));
+  const [value, second] = type.values;
+  if (value === undefined || second !== undefined) {
+    throw fail(map, `has a member \`${member.name}\` that is no __ulong()`);
+  }
+  return BigInt.asUintN(64, BigInt(value.value));
+}
+
+/** `__type(key, T)`: a pointer to T. */
+function pointee(btf: Btf, map: string, member: Member): number {
+  const pointer = btf.type(member.type);
+  if (pointer.kind !== Kind.PTR)
+    throw fail(map, `has a member \`${member.name}\` that is no __type()`);
+  return pointer.type;
+}
+
+function agree(map: string, what: string, known: number, size: number): number {
+  if (known !== 0 && known !== size) {
+    throw fail(map, `is given two ${what} sizes, ${known} and ${size}`);
+  }
+  return size;
+}
+
+/** `__array(values, T)`: the template of inner maps, or the prototype of programs in a program array. */
+function inner(btf: Btf, map: MapSpec, member: Member): MapSpec | undefined {
+  const isMapOfMaps = map.type === MapType.ARRAY_OF_MAPS || map.type === MapType.HASH_OF_MAPS;
+  if (!isMapOfMaps && map.type !== MapType.PROG_ARRAY) {
+    throw fail(map.name, "has `values`, but is neither a map of maps nor a program array");
+  }
+  const array = btf.type(resolve(btf, member.type));
+  const pointer = array.kind === Kind.ARRAY ? btf.type(resolve(btf, array.element)) : undefined;
+  const target = pointer?.kind === Kind.PTR ? btf.type(resolve(btf, pointer.type)) : undefined;
+  if (target === undefined) throw fail(map.name, "has `values` that are no array of pointers");
+  if (!isMapOfMaps) {
+    if (target.kind !== Kind.FUNC_PROTO) throw fail(map.name, "has `values` that are no functions");
+    return undefined;
+  }
+  if (target.kind !== Kind.STRUCT) throw fail(map.name, "has `values` that are no map definition");
+  return parseDefinition(btf, `${map.name}.inner`, target, map.section, true);
+}
+
+/** Relocations of the section say which maps or programs stand in `values` at the start. */
+function fillSlots(
+  file: ElfFile,
+  section: ElfSection,
+  declared: (DeclaredMap & { definition: StructType })[],
+): void {
+  for (const relocations of file.sections) {
+    if (relocations.info !== section.index || relocations.name !== `.rel${section.name}`) continue;
+    for (const { offset, symbol: index } of file.relocations(relocations)) {
+      const symbol = file.symbols[index];
+      const map = declared.find(
+        (candidate) =>
+          candidate.offset <= offset &&
+          offset < candidate.offset + sizeIn(candidate, declared, section),
+      );
+      const values = map?.definition.members.at(-1);
+      if (symbol === undefined || map === undefined || values?.name !== "values") {
+        throw new ObjectError(
+          `section ${section.name}: a relocation at offset ${offset} is in no map's \`values\``,
+          { section: section.name },
+        );
+      }
+      const position = offset - map.offset - values.bitOffset / 8;
+      if (position < 0 || position % POINTER_SIZE !== 0) {
+        throw fail(
+          map.spec.name,
+          `has an initial value at offset ${offset}, which is no slot of \`values\``,
+        );
+      }
+      map.spec.slots.push({
+        index: position / POINTER_SIZE,
+        name: nameOf(symbol.name, symbol, declared, section),
+      });
+    }
+  }
+}
+
+/** Bytes of a map in the section: with its initial values it is larger than its type. */
+function sizeIn(map: DeclaredMap, declared: readonly DeclaredMap[], section: ElfSection): number {
+  let end = section.size;
+  for (const { offset } of declared) if (offset > map.offset && offset < end) end = offset;
+  return end - map.offset;
+}
+
+/** A relocation may name the section and an offset instead of the map itself. */
+function nameOf(
+  name: string,
+  symbol: { section: number; value: number },
+  declared: readonly DeclaredMap[],
+  section: ElfSection,
+): string {
+  if (name !== "" || symbol.section !== section.index) return name;
+  return declared.find(({ offset }) => offset === symbol.value)?.spec.name ?? "";
+}

@@ -1,0 +1,144 @@
+/**
+ * Cuts the code sections of an object into functions, and tells entry points from subprograms.
+ *
+ * @module
+ */
+
+import {
+  type ElfFile,
+  type ElfSection,
+  type ElfSymbol,
+  SectionFlag,
+  SectionType,
+  SymbolBinding,
+  SymbolType,
+  SymbolVisibility,
+} from "../../elf/index.ts";
+import { SLOT } from "../asm/index.ts";
+import { ObjectError } from "../error.ts";
+
+/** A function as it stands in the object, not yet linked with the functions that it calls. */
+export interface CodeFunction {
+  name: string;
+  /** Index of its section, and first slot and number of slots in it. */
+  section: number;
+  slot: number;
+  count: number;
+  /** Its instructions, a view on the file. */
+  bytes: Uint8Array;
+  /** Bound globally or weakly. */
+  global: boolean;
+  /** Global, but not visible outside the object: the kernel shall verify it as static. */
+  hidden: boolean;
+}
+
+/** Sections that hold instructions. */
+export function isCode(section: ElfSection): boolean {
+  return (
+    section.type === SectionType.PROGBITS &&
+    (section.flags & SectionFlag.EXECINSTR) !== 0 &&
+    section.size > 0
+  );
+}
+
+/** All functions, ascending by section and slot. */
+export function functionsOf(file: ElfFile): CodeFunction[] {
+  const bySection = new Map<number, ElfSymbol[]>();
+  for (const symbol of file.symbols) {
+    const section = file.sections[symbol.section];
+    if (section === undefined || !isCode(section)) continue;
+    const isFunction = symbol.type === SymbolType.FUNC;
+    // clang before 9 gives functions no type; labels inside of functions are local then and now.
+    const isUntyped = symbol.type === SymbolType.NOTYPE && symbol.binding !== SymbolBinding.LOCAL;
+    if (symbol.name === "" || !(isFunction || isUntyped)) continue;
+    const symbols = bySection.get(symbol.section);
+    if (symbols === undefined) bySection.set(symbol.section, [symbol]);
+    else symbols.push(symbol);
+  }
+  const functions: CodeFunction[] = [];
+  for (const [index, symbols] of [...bySection].sort(([a], [b]) => a - b)) {
+    const typed = symbols.filter((symbol) => symbol.type === SymbolType.FUNC);
+    const chosen = typed.length > 0 ? typed : symbols;
+    chosen.sort((a, b) => a.value - b.value);
+    for (const [position, symbol] of chosen.entries()) {
+      functions.push(cut(file, index, symbol, chosen[position + 1]));
+    }
+  }
+  return functions;
+}
+
+function cut(
+  file: ElfFile,
+  index: number,
+  symbol: ElfSymbol,
+  next: ElfSymbol | undefined,
+): CodeFunction {
+  const section = file.sections[index]!;
+  const end = next === undefined ? section.size : next.value;
+  const size =
+    symbol.size === 0 && symbol.type === SymbolType.NOTYPE ? end - symbol.value : symbol.size;
+  const what = `function ${symbol.name} in section ${section.name}`;
+  if (!(symbol.value + size <= section.size)) {
+    throw new ObjectError(
+      `${what}: ${size} bytes at offset ${symbol.value} cross the section's end at ${section.size}`,
+      { section: section.name },
+    );
+  }
+  if (size === 0 || size % SLOT !== 0 || symbol.value % SLOT !== 0) {
+    throw new ObjectError(
+      `${what}: ${size} bytes at offset ${symbol.value} are no whole instructions of ${SLOT} bytes`,
+      { section: section.name },
+    );
+  }
+  const global = symbol.binding !== SymbolBinding.LOCAL;
+  return {
+    name: symbol.name,
+    section: index,
+    slot: symbol.value / SLOT,
+    count: size / SLOT,
+    bytes: file.data(section).subarray(symbol.value, symbol.value + size),
+    global,
+    hidden:
+      global &&
+      (symbol.visibility === SymbolVisibility.HIDDEN ||
+        symbol.visibility === SymbolVisibility.INTERNAL),
+  };
+}
+
+/** Functions in order of section and slot, found by any slot that they cover. */
+export class FunctionTable {
+  readonly all: readonly CodeFunction[];
+  readonly #first: Map<number, number> = new Map();
+
+  constructor(functions: readonly CodeFunction[]) {
+    this.all = functions;
+    for (const [index, { section }] of functions.entries()) {
+      if (!this.#first.has(section)) this.#first.set(section, index);
+    }
+  }
+
+  /** The function that covers `slot` of section number `section`. */
+  at(section: number, slot: number): CodeFunction | undefined {
+    const first = this.#first.get(section);
+    if (first === undefined) return undefined;
+    let low: number = first;
+    let high = this.all.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      const candidate = this.all[middle]!;
+      if (candidate.section === section && candidate.slot <= slot) low = middle;
+      else high = middle - 1;
+    }
+    const found = this.all[low]!;
+    return found.slot <= slot && slot < found.slot + found.count ? found : undefined;
+  }
+
+  /**
+   * Whether a function can be loaded by itself. Functions of `.text` are subprograms, unless one is all that the object
+   * has; static functions of other sections are subprograms too.
+   */
+  isEntryPoint(fn: CodeFunction, textSection: number): boolean {
+    if (fn.section === textSection) return this.all.length === 1;
+    return fn.global;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Maps that are declared as `struct bpf_map_def` in the section `maps`, as objects before BTF did.
+ *
+ * libbpf dropped these in 1.0; cilium/ebpf reads them, and so do we: four or five numbers, then bytes of the loader's own.
+ *
+ * @module
+ */
+
+import { type ElfFile, type ElfSection, SymbolBinding, SymbolType } from "../../elf/index.ts";
+import { viewOf } from "../bytes.ts";
+import { ObjectError } from "../error.ts";
+import type { DeclaredMap } from "./btf-maps.ts";
+import { emptyMap } from "./empty.ts";
+
+/** Offsets in `struct bpf_map_def` (bpf_helpers.h of the kernel's samples). */
+const MAP_DEF = { type: 0, keySize: 4, valueSize: 8, maxEntries: 12, flags: 16, end: 20 } as const;
+
+/** All maps of a legacy section, ascending by offset. */
+export function legacyMaps(file: ElfFile, section: ElfSection): DeclaredMap[] {
+  const symbols = file.symbols
+    .filter(
+      ({ section: index, type, binding, name }) =>
+        index === section.index &&
+        name !== "" &&
+        (type === SymbolType.OBJECT ||
+          (type === SymbolType.NOTYPE && binding !== SymbolBinding.LOCAL)),
+    )
+    .sort((a, b) => a.value - b.value);
+  const data = file.data(section);
+  const view = viewOf(data);
+  return symbols.map((symbol, position) => {
+    const end = symbols[position + 1]?.value ?? section.size;
+    const size = symbol.size || end - symbol.value;
+    // The flags are newer than the rest: definitions of 16 bytes have none.
+    if (size < MAP_DEF.flags || symbol.value + size > section.size) {
+      throw new ObjectError(
+        `map ${symbol.name}: a definition of ${size} bytes at offset ${symbol.value} of section ${section.name} is no bpf_map_def`,
+        { section: section.name },
+      );
+    }
+    const at = (offset: number): number =>
+      offset + 4 <= size ? view.getUint32(symbol.value + offset, file.littleEndian) : 0;
+    const spec = emptyMap(symbol.name, section.name);
+    spec.type = at(MAP_DEF.type);
+    spec.keySize = at(MAP_DEF.keySize);
+    spec.valueSize = at(MAP_DEF.valueSize);
+    spec.maxEntries = at(MAP_DEF.maxEntries);
+    spec.flags = at(MAP_DEF.flags);
+    if (size > MAP_DEF.end)
+      spec.extra = data.slice(symbol.value + MAP_DEF.end, symbol.value + size);
+    return { spec, offset: symbol.value };
+  });
+}
+
+/** Whether a section holds legacy definitions. */
+export function isLegacyMaps(name: string): boolean {
+  return name === "maps" || name.startsWith("maps/");
+}

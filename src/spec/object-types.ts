@@ -1,0 +1,122 @@
+/**
+ * One pass over the types of an object, for what the parts of the parser look up: data sections, variables, functions, tags.
+ *
+ * @module
+ */
+
+import { type Btf, type DatasecType, Kind } from "../../btf/index.ts";
+import { type ElfSymbol, SymbolBinding, SymbolType, SymbolVisibility } from "../../elf/index.ts";
+import type { DataLayout } from "./types.ts";
+
+/** Linkage of a VAR or FUNC (`BTF_VAR_*` and `BTF_FUNC_*` of include/uapi/linux/btf.h). */
+export const Linkage = { STATIC: 0, GLOBAL: 1, EXTERN: 2 } as const;
+
+/** A variable of a data section, with the place that ELF gives it. */
+export interface SectionVariable {
+  name: string;
+  /** BTF id of the VAR. */
+  id: number;
+  linkage: number;
+  offset: number;
+  size: number;
+}
+
+/** Types of an object by what the parser asks for. */
+export class ObjectTypes {
+  readonly btf: Btf;
+  /** Ids of DATASEC types by name. */
+  readonly sections: Map<string, number> = new Map();
+  /** Ids of extern VAR and FUNC types by name. */
+  readonly externs: Map<string, number> = new Map();
+  readonly #tags = new Map<number, string[]>();
+  readonly #symbols: Map<string, ElfSymbol>;
+
+  constructor(btf: Btf, symbols: readonly ElfSymbol[]) {
+    this.btf = btf;
+    this.#symbols = dataSymbols(symbols);
+    for (let id = btf.firstId; id < btf.typeCount; id++) {
+      switch (btf.kind(id)) {
+        case Kind.DATASEC:
+          if (!this.sections.has(btf.name(id))) this.sections.set(btf.name(id), id);
+          break;
+        case Kind.VAR:
+        case Kind.FUNC: {
+          const type = btf.type(id);
+          if (
+            "linkage" in type &&
+            type.linkage === Linkage.EXTERN &&
+            !this.externs.has(type.name)
+          ) {
+            this.externs.set(type.name, id);
+          }
+          break;
+        }
+        case Kind.DECL_TAG: {
+          const tag = btf.type(id);
+          if (tag.kind !== Kind.DECL_TAG || tag.component !== -1) break;
+          const tags = this.#tags.get(tag.type);
+          if (tags === undefined) this.#tags.set(tag.type, [tag.name]);
+          else tags.push(tag.name);
+          break;
+        }
+      }
+    }
+  }
+
+  /** Texts of `btf_decl_tag` on a type as a whole. */
+  tagsOf(id: number): string[] {
+    return [...(this.#tags.get(id) ?? [])];
+  }
+
+  /** The DATASEC of that name, undefined without one. */
+  section(name: string): DatasecType | undefined {
+    const id = this.sections.get(name);
+    const type = id === undefined ? undefined : this.btf.type(id);
+    return type?.kind === Kind.DATASEC ? type : undefined;
+  }
+
+  /**
+   * Variables of a data section, ascending by offset. Compilers leave offsets of global variables zero, ELF symbols tell them;
+   * linked objects have them filled in. Hidden variables are reported static.
+   */
+  variables(name: string): SectionVariable[] {
+    const section = this.section(name);
+    if (section === undefined) return [];
+    const fromSymbols = section.size === 0;
+    return section.variables
+      .map(({ type: id, offset, size }) => {
+        const type = this.btf.type(id);
+        const linkage = type.kind === Kind.VAR ? type.linkage : Linkage.STATIC;
+        const symbol = linkage === Linkage.STATIC ? undefined : this.#symbols.get(type.name);
+        const hidden =
+          symbol?.visibility === SymbolVisibility.HIDDEN ||
+          symbol?.visibility === SymbolVisibility.INTERNAL;
+        return {
+          name: type.name,
+          id,
+          linkage: hidden ? Linkage.STATIC : linkage,
+          offset: fromSymbols && symbol !== undefined ? symbol.value : offset,
+          size,
+        };
+      })
+      .sort((a, b) => a.offset - b.offset);
+  }
+
+  /** What `variables` says of a section, in the form that loading wants. */
+  layoutOf(name: string, size: number): DataLayout["sections"][string] {
+    return {
+      size,
+      variables: this.variables(name).map(({ id, offset, size }) => ({ type: id, offset, size })),
+    };
+  }
+}
+
+function dataSymbols(symbols: readonly ElfSymbol[]): Map<string, ElfSymbol> {
+  const byName = new Map<string, ElfSymbol>();
+  for (const symbol of symbols) {
+    const isData = symbol.type === SymbolType.OBJECT || symbol.type === SymbolType.NOTYPE;
+    if (!isData || symbol.binding === SymbolBinding.LOCAL || symbol.section === 0) continue;
+    byName.set(symbol.name, symbol);
+  }
+  return byName;
+}

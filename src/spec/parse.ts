@@ -1,0 +1,235 @@
+/**
+ * Reads a compiled BPF object: ELF and BTF in, programs, maps and variables out. Needs no kernel.
+ *
+ * @module
+ */
+
+import { Btf, parseBtfExt } from "../../btf/index.ts";
+import { ElfFile, Machine } from "../../elf/index.ts";
+import { cstring, viewOf } from "../bytes.ts";
+import { ObjectError } from "../error.ts";
+import { type Linked, link } from "../relocate/link.ts";
+import { type Linkable, relocationTargets, type SectionTargets } from "../relocate/target.ts";
+import { MapType } from "../uapi.ts";
+import { btfMaps, type DeclaredMap } from "./btf-maps.ts";
+import { type DataSection, dataMap, isDataSection, variablesOf } from "./data-sections.ts";
+import { ExtInfo } from "./ext-info.ts";
+import { externsOf, kconfigMap } from "./externs.ts";
+import { type CodeFunction, FunctionTable, functionsOf } from "./functions.ts";
+import { isLegacyMaps, legacyMaps } from "./legacy-maps.ts";
+import { ObjectTypes } from "./object-types.ts";
+import { sectionMeaning } from "./sections.ts";
+import type { DataLayout, MapSpec, ObjectSpec, ProgramSpec } from "./types.ts";
+
+/** All programs of an object together may not link to more bytes than this: subprograms are copied into each. */
+const MAX_LINKED_BYTES = 0x0800_0000;
+
+/** The arena's variables stand in this section; it is no map of its own. */
+const ARENA_SECTION = ".addr_space.1";
+
+/**
+ * Reads an object file.
+ *
+ * @throws ElfError, BtfError, ObjectError or RelocationError: the bytes are no BPF object, or one that cannot be used.
+ */
+export function parseObject(bytes: Uint8Array): ObjectSpec {
+  const file = ElfFile.parse(bytes);
+  if (file.machine !== Machine.BPF && file.machine !== Machine.NONE) {
+    throw new ObjectError(
+      `not a BPF object: it is for machine ${file.machine}, BPF is ${Machine.BPF} (clang -target bpf makes it)`,
+    );
+  }
+  if (file.symbols.length === 0) {
+    throw new ObjectError(
+      "the object has no symbol table: it was stripped, or it is no object file",
+    );
+  }
+  const btfSection = file.section(".BTF");
+  const btf = btfSection === undefined ? undefined : Btf.parse(file.data(btfSection));
+  const extSection = file.section(".BTF.ext");
+  const ext = new ExtInfo(
+    btf === undefined || extSection === undefined
+      ? undefined
+      : parseBtfExt(file.data(extSection), btf),
+  );
+  const types = btf === undefined ? undefined : new ObjectTypes(btf, file.symbols);
+  return new ObjectParser(file, types, ext).parse();
+}
+
+class ObjectParser {
+  readonly #file: ElfFile;
+  readonly #types: ObjectTypes | undefined;
+  readonly #ext: ExtInfo;
+  readonly #maps: Record<string, MapSpec> = Object.create(null);
+  readonly #linkable: Linkable = { maps: new Map(), data: new Map(), kconfig: new Map() };
+
+  constructor(file: ElfFile, types: ObjectTypes | undefined, ext: ExtInfo) {
+    this.#file = file;
+    this.#types = types;
+    this.#ext = ext;
+  }
+
+  parse(): ObjectSpec {
+    const file = this.#file;
+    const table = new FunctionTable(functionsOf(file));
+    const data = this.#readMaps();
+    const { kconfig, ksyms } = externsOf(file, this.#types);
+    for (const { name, offset } of kconfig) this.#linkable.kconfig.set(name, offset);
+    if (kconfig.length > 0 && this.#types !== undefined)
+      this.#add(kconfigMap(kconfig, this.#types));
+    return {
+      byteOrder: file.littleEndian ? "little" : "big",
+      license: this.#license(),
+      kernelVersion: this.#version(),
+      btf: this.#types?.btf,
+      programs: this.#programs(table, relocationTargets(file, this.#linkable)),
+      maps: this.#maps,
+      variables: variablesOf(file, data, this.#types),
+      kconfig,
+      ksyms,
+      layout: this.#layout(table, kconfig),
+    };
+  }
+
+  #add(spec: MapSpec): void {
+    if (spec.name in this.#maps) {
+      throw new ObjectError(`map ${spec.name} is declared twice`, { section: spec.section });
+    }
+    this.#maps[spec.name] = spec;
+  }
+
+  #readMaps(): Map<number, DataSection> {
+    const data = new Map<number, DataSection>();
+    for (const section of this.#file.sections) {
+      if (section.name === ".maps" && section.size > 0) {
+        this.#declare(section.index, btfMaps(this.#file, section, this.#types));
+      } else if (isLegacyMaps(section.name) && section.size > 0) {
+        this.#declare(section.index, legacyMaps(this.#file, section));
+      }
+    }
+    for (const section of this.#file.sections) {
+      if (!isDataSection(section)) continue;
+      const map = dataMap(this.#file, section, this.#types);
+      data.set(section.index, map);
+      this.#linkable.data.set(section.index, map.spec.name);
+      this.#add(map.spec);
+    }
+    const arena = Object.values(this.#maps).find(({ type }) => type === MapType.ARENA);
+    const globals = this.#file.section(ARENA_SECTION);
+    if (arena !== undefined && globals !== undefined)
+      this.#linkable.data.set(globals.index, arena.name);
+    return data;
+  }
+
+  #declare(section: number, declared: readonly DeclaredMap[]): void {
+    const names = new Map<number, string>();
+    for (const { spec, offset } of declared) {
+      this.#add(spec);
+      names.set(offset, spec.name);
+    }
+    this.#linkable.maps.set(section, names);
+  }
+
+  #license(): string {
+    const section = this.#file.sections.find(({ name }) => name.startsWith("license"));
+    return section === undefined ? "" : cstring(this.#file.data(section));
+  }
+
+  #version(): number {
+    const section = this.#file.section("version");
+    if (section === undefined) return 0;
+    const data = this.#file.data(section);
+    if (data.length !== 4) {
+      throw new ObjectError(
+        `section version: ${data.length} bytes where a number of 4 bytes belongs`,
+        {
+          section: "version",
+        },
+      );
+    }
+    return viewOf(data).getUint32(0, this.#file.littleEndian);
+  }
+
+  #programs(table: FunctionTable, targets: SectionTargets): Record<string, ProgramSpec> {
+    const programs: Record<string, ProgramSpec> = Object.create(null);
+    const text = this.#file.section(".text")?.index ?? -1;
+    let bytes = 0;
+    for (const main of table.all) {
+      if (!table.isEntryPoint(main, text)) continue;
+      if (main.name in programs) throw new ObjectError(`program ${main.name} is defined twice`);
+      const callback = this.#exceptionCallback(main, table);
+      const linked = link(main, table, targets, this.#file.littleEndian, callback);
+      bytes += linked.instructions.length;
+      if (bytes > MAX_LINKED_BYTES) {
+        throw new ObjectError(
+          `the programs link to more than ${MAX_LINKED_BYTES} bytes of instructions`,
+        );
+      }
+      programs[main.name] = this.#program(main, linked);
+    }
+    return programs;
+  }
+
+  /** A program may name, by a declaration tag, the function that the kernel runs when it throws. */
+  #exceptionCallback(main: CodeFunction, table: FunctionTable): CodeFunction[] {
+    const type = this.#ext.functionType(this.#file.sections[main.section]!.name, main.slot);
+    const prefix = "exception_callback:";
+    const tag = this.#types?.tagsOf(type).find((text) => text.startsWith(prefix));
+    if (type === 0 || tag === undefined) return [];
+    const callback = table.all.find(({ name }) => name === tag.slice(prefix.length));
+    if (callback === undefined) {
+      throw new ObjectError(
+        `program ${main.name}: its exception callback ${tag.slice(prefix.length)} is not in the object`,
+      );
+    }
+    return [callback];
+  }
+
+  #program(main: CodeFunction, linked: Linked): ProgramSpec {
+    const sections = linked.placed.map(({ fn }) => this.#file.sections[fn.section]!.name);
+    const section = this.#file.sections[main.section]!.name;
+    const optional = section.startsWith("?");
+    const meaning = sectionMeaning(optional ? section.slice(1) : section);
+    return {
+      name: main.name,
+      section,
+      type: meaning.type,
+      attachType: meaning.attachType,
+      attachTypeOptional: meaning.attachTypeOptional,
+      attachTo: meaning.attachTo,
+      attachBtf: meaning.attachBtf,
+      flags: meaning.flags,
+      autoload: !optional,
+      instructions: linked.instructions,
+      functions: this.#ext.functions(linked.placed, sections),
+      lines: this.#ext.lines(linked.placed, sections),
+      coreRelocations: this.#ext.coreRelocations(linked.placed, sections),
+      references: linked.references,
+    };
+  }
+
+  #layout(table: FunctionTable, kconfig: ObjectSpec["kconfig"]): DataLayout {
+    const sections: DataLayout["sections"] = Object.create(null);
+    for (const name of this.#types?.sections.keys() ?? []) {
+      const size = this.#file.section(name)?.size;
+      if (size !== undefined) sections[name] = this.#types!.layoutOf(name, size);
+    }
+    const configuration = this.#types?.section(".kconfig");
+    if (configuration !== undefined) {
+      const places = new Map(kconfig.map((value) => [value.name, value]));
+      sections[".kconfig"] = {
+        size: this.#maps[".kconfig"]?.valueSize ?? 0,
+        variables: configuration.variables
+          .map(({ type }) => {
+            const value = places.get(this.#types!.btf.name(type));
+            return { type, offset: value?.offset ?? 0, size: value?.size ?? 0 };
+          })
+          .sort((a, b) => a.offset - b.offset),
+      };
+    }
+    return {
+      sections,
+      staticFunctions: table.all.filter(({ hidden }) => hidden).map(({ name }) => name),
+    };
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * bpf(2) commands that load and run programs, and that load BTF.
+ *
+ * A refused program is a result, not an error: its caller reads the verifier's log and decides.
+ *
+ * @module
+ */
+
+import { cstring } from "../bytes.ts";
+import { BtfError } from "../error.ts";
+import { callAsync } from "./async.ts";
+import {
+  BpfCommand,
+  BTF_LOAD,
+  PROG_BIND_MAP,
+  PROG_LOAD,
+  PROG_STREAM_READ,
+  PROG_TEST_RUN,
+} from "./attr.ts";
+import { bpfCall, bpfCheck, bpfError } from "./bpf-call.ts";
+import { TOKEN_FD } from "./bpf-map.ts";
+import { FileDescriptor } from "./fd.ts";
+import { native } from "./ffi.ts";
+import { Struct } from "./struct.ts";
+
+const EINTR = 4;
+const EAGAIN = 11;
+/** The verifier gives up with EAGAIN when a signal is pending, which a profiler's timer can repeat: not for ever. */
+const LOAD_ATTEMPTS = 30;
+const RUN_ATTEMPTS = 30;
+const SLOT = 8;
+
+/** What `BPF_PROG_LOAD` takes. */
+export interface ProgramLoadAttributes {
+  readonly type: number;
+  readonly expectedAttachType?: number | undefined;
+  /** Cut to 15 bytes; letters, digits, `_` and `.` only, or the kernel refuses. Linux 4.15. */
+  readonly name?: string | undefined;
+  readonly license: string;
+  /** `LINUX_VERSION_CODE`, which kernels before 5.0 compare for kprobes. */
+  readonly kernelVersion?: number | undefined;
+  readonly flags?: number | undefined;
+  /** Slots of 8 bytes in the host's byte order. */
+  readonly instructions: Uint8Array;
+  readonly btf?: FileDescriptor | undefined;
+  /** `struct bpf_func_info` records; `insn_off` counts slots. */
+  readonly functionInfo?: Uint8Array | undefined;
+  readonly functionInfoRecordSize?: number | undefined;
+  /** `struct bpf_line_info` records; `insn_off` counts slots. */
+  readonly lineInfo?: Uint8Array | undefined;
+  readonly lineInfoRecordSize?: number | undefined;
+  readonly attachBtfId?: number | undefined;
+  /** The module's BTF that `attachBtfId` is an id of; vmlinux without it. Linux 5.11. */
+  readonly attachBtf?: FileDescriptor | undefined;
+  /** The program that this one extends or traces. */
+  readonly attachProgram?: FileDescriptor | undefined;
+  readonly ifindex?: number | undefined;
+  /** Descriptors of maps and module BTFs that instructions refer to by index. Linux 5.14. */
+  readonly fdArray?: Int32Array | undefined;
+  /** Says that all of `fdArray` is maps or BTFs for the program to hold. Linux 6.14. */
+  readonly fdArrayCount?: number | undefined;
+  /** A BPF token; sets `BPF_F_TOKEN_FD`. Linux 6.9. */
+  readonly token?: FileDescriptor | undefined;
+  /** Descriptors whose numbers are in `instructions` or `fdArray`; an asynchronous load keeps them open until it ends. */
+  readonly uses?: readonly FileDescriptor[] | undefined;
+}
+
+/** Whether to ask the verifier for its log, and how large a one. */
+export interface ProgramLoadLog {
+  /** 1 is the path that failed, 2 every path, +4 statistics. */
+  readonly level: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What came of a load: `fd` or `errno`. */
+export interface ProgramLoadResult {
+  readonly fd?: FileDescriptor;
+  /** 0 when the kernel took the program; ENOSPC also when only the log had no room. */
+  readonly errno: number;
+  readonly log: string;
+  /** Bytes that the whole log needs, with the closing NUL. 0 before Linux 6.4. */
+  readonly logTrueSize: number;
+}
+
+/** Loads a program, blocking the thread while the verifier works. Never throws for an errno. */
+export function programLoad(
+  attributes: ProgramLoadAttributes,
+  log?: ProgramLoadLog,
+): ProgramLoadResult {
+  const load = prepareLoad(attributes, log);
+  let result = -EAGAIN;
+  for (let attempt = 0; result === -EAGAIN && attempt < LOAD_ATTEMPTS; attempt++) {
+    result = bpfCall("PROG_LOAD", load.attr);
+  }
+  return finishLoad(attributes, load, result);
+}
+
+/**
+ * As {@link programLoad}, with the verifier on another thread. Buffers of `attributes` may change as soon as this returns;
+ * descriptors may be closed, and stay valid until the load ends.
+ */
+export async function programLoadAsync(
+  attributes: ProgramLoadAttributes,
+  log?: ProgramLoadLog,
+): Promise<ProgramLoadResult> {
+  const load = prepareLoad(copyBuffers(attributes), log);
+  const { btf, attachBtf, attachProgram, token, uses = [] } = attributes;
+  const releases = [btf, attachBtf, attachProgram, token, ...uses].map((fd) => fd?.hold());
+  const { bpf, bpfNumber } = native();
+  let result = -EAGAIN;
+  try {
+    for (let attempt = 0; result === -EAGAIN && attempt < LOAD_ATTEMPTS; attempt++) {
+      const { address, size } = load.attr;
+      result = await callAsync(bpf, bpfNumber, BpfCommand.PROG_LOAD, address, size);
+    }
+  } finally {
+    for (const release of releases) release?.();
+  }
+  return finishLoad(attributes, load, result);
+}
+
+interface PreparedLoad {
+  readonly attr: Struct<typeof PROG_LOAD>;
+  readonly logBytes: Uint8Array | undefined;
+}
+
+function prepareLoad(attributes: ProgramLoadAttributes, log?: ProgramLoadLog): PreparedLoad {
+  const { instructions, functionInfo, lineInfo, attachBtf, attachProgram, token } = attributes;
+  if (instructions.length % SLOT !== 0) {
+    throw new RangeError(`${instructions.length} bytes are not whole instructions`);
+  }
+  const logBytes = log === undefined ? undefined : new Uint8Array(new ArrayBuffer(log.size));
+  const attr = new Struct(PROG_LOAD)
+    .set("prog_type", attributes.type)
+    .set("insn_cnt", instructions.length / SLOT)
+    .point("insns", instructions)
+    .pointText("license", attributes.license)
+    .set("log_level", log?.level)
+    .set("log_size", log?.size)
+    .point("log_buf", logBytes)
+    .set("kern_version", attributes.kernelVersion)
+    .set("prog_flags", ((attributes.flags ?? 0) | (token === undefined ? 0 : TOKEN_FD)) >>> 0)
+    .text("prog_name", attributes.name)
+    .set("prog_ifindex", attributes.ifindex)
+    .set("expected_attach_type", attributes.expectedAttachType)
+    .set("prog_btf_fd", attributes.btf?.number)
+    .set("attach_btf_id", attributes.attachBtfId)
+    .set("attach_prog_fd", (attachProgram ?? attachBtf)?.number)
+    .point("fd_array", attributes.fdArray)
+    .set("fd_array_cnt", attributes.fdArrayCount)
+    .set("prog_token_fd", token?.number);
+  if (functionInfo !== undefined && functionInfo.length > 0) {
+    const size = attributes.functionInfoRecordSize ?? 8;
+    attr
+      .set("func_info_rec_size", size)
+      .set("func_info_cnt", countRecords("function", functionInfo, size))
+      .point("func_info", functionInfo);
+  }
+  if (lineInfo !== undefined && lineInfo.length > 0) {
+    const size = attributes.lineInfoRecordSize ?? 16;
+    attr
+      .set("line_info_rec_size", size)
+      .set("line_info_cnt", countRecords("line", lineInfo, size))
+      .point("line_info", lineInfo);
+  }
+  return { attr, logBytes };
+}
+
+function countRecords(kind: string, bytes: Uint8Array, size: number): number {
+  const count = bytes.length / size;
+  if (!Number.isInteger(count)) {
+    throw new RangeError(`${bytes.length} bytes of ${kind} information are not records of ${size}`);
+  }
+  return count;
+}
+
+/** The caller may write to its buffers while another thread reads; the kernel must see them as they are now. */
+function copyBuffers(attributes: ProgramLoadAttributes): ProgramLoadAttributes {
+  return {
+    ...attributes,
+    instructions: attributes.instructions.slice(),
+    functionInfo: attributes.functionInfo?.slice(),
+    lineInfo: attributes.lineInfo?.slice(),
+    fdArray: attributes.fdArray?.slice(),
+  };
+}
+
+function finishLoad(
+  attributes: ProgramLoadAttributes,
+  { attr, logBytes }: PreparedLoad,
+  result: number,
+): ProgramLoadResult {
+  const log = logBytes === undefined ? "" : cstring(logBytes);
+  const logTrueSize = attr.get("log_true_size");
+  if (result < 0) return { errno: -result, log, logTrueSize };
+  const fd = new FileDescriptor(result, `program ${attributes.name ?? ""}`.trimEnd());
+  return { fd, errno: 0, log, logTrueSize };
+}
+
+/** How `BPF_BTF_LOAD` is asked. */
+export interface BtfLoadOptions {
+  readonly logLevel?: number | undefined;
+  /** Bytes. */
+  readonly logSize?: number | undefined;
+  /** A BPF token; sets `BPF_F_TOKEN_FD`. Linux 6.9. */
+  readonly token?: FileDescriptor | undefined;
+  /** For messages. Default `BTF`. */
+  readonly what?: string | undefined;
+}
+
+/**
+ * Gives the kernel type information. Throws SyscallError; without `logLevel` a refused blob is offered once more to get
+ * the kernel's log, whose last line is in the message and the whole of which is the message of `cause`, a BtfError.
+ */
+export function btfLoad(bytes: Uint8Array, options: BtfLoadOptions = {}): { fd: FileDescriptor } {
+  const what = options.what ?? "BTF";
+  const { logLevel = 0, logSize = 65_536 } = options;
+  let attempt = tryBtfLoad(bytes, options, logLevel, logSize);
+  if (attempt.result < 0 && logLevel === 0) attempt = tryBtfLoad(bytes, options, 1, logSize);
+  if (attempt.result >= 0) return { fd: new FileDescriptor(attempt.result, what) };
+  const { log } = attempt;
+  const last = log.trimEnd().split("\n").at(-1) ?? "";
+  const error = bpfError("BTF_LOAD", -attempt.result, `load ${what}${last && ` (${last})`}`);
+  if (log !== "") error.cause = new BtfError(log);
+  throw error;
+}
+
+function tryBtfLoad(
+  bytes: Uint8Array,
+  options: BtfLoadOptions,
+  logLevel: number,
+  logSize: number,
+): { result: number; log: string } {
+  const logBytes = logLevel === 0 ? undefined : new Uint8Array(new ArrayBuffer(logSize));
+  const attr = new Struct(BTF_LOAD)
+    .point("btf", bytes)
+    .set("btf_size", bytes.length)
+    .set("btf_log_level", logLevel)
+    .set("btf_log_size", logBytes?.length)
+    .point("btf_log_buf", logBytes)
+    .set("btf_flags", options.token === undefined ? 0 : TOKEN_FD)
+    .set("btf_token_fd", options.token?.number);
+  const result = bpfCall("BTF_LOAD", attr);
+  return { result, log: logBytes === undefined ? "" : cstring(logBytes) };
+}
+
+/** What a test run is given. */
+export interface ProgramTestRunOptions {
+  /** The packet or other data. */
+  readonly data?: Uint8Array | undefined;
+  /** Room for the data afterwards, in bytes. Default 0: not wanted. */
+  readonly dataOutSize?: number | undefined;
+  /** The context, where the program's type lets it be chosen. */
+  readonly context?: Uint8Array | undefined;
+  /** Room for the context afterwards, in bytes. Default 0: not wanted. */
+  readonly contextOutSize?: number | undefined;
+  readonly repeat?: number | undefined;
+  readonly flags?: number | undefined;
+  readonly cpu?: number | undefined;
+  readonly batchSize?: number | undefined;
+}
+
+/** What a test run gave. */
+export interface ProgramTestRunResult {
+  readonly returnValue: number;
+  /** Mean nanoseconds a run. */
+  readonly duration: number;
+  readonly data: Uint8Array;
+  readonly context: Uint8Array;
+}
+
+/** Runs a program once or `repeat` times without attaching it. Linux 4.12. Throws SyscallError. */
+export function programTestRun(
+  program: FileDescriptor,
+  options: ProgramTestRunOptions = {},
+): ProgramTestRunResult {
+  const data = new Uint8Array(new ArrayBuffer(options.dataOutSize ?? 0));
+  const context = new Uint8Array(new ArrayBuffer(options.contextOutSize ?? 0));
+  let result = -EINTR;
+  let attr = new Struct(PROG_TEST_RUN);
+  // A pending signal ends a long run with EINTR; what the kernel wrote until then does not count.
+  for (let attempt = 0; result === -EINTR && attempt < RUN_ATTEMPTS; attempt++) {
+    attr = new Struct(PROG_TEST_RUN)
+      .set("prog_fd", program.number)
+      .set("data_size_in", options.data?.length)
+      .point("data_in", options.data)
+      .set("data_size_out", data.length)
+      .point("data_out", data)
+      .set("ctx_size_in", options.context?.length)
+      .point("ctx_in", options.context)
+      .set("ctx_size_out", context.length)
+      .point("ctx_out", context)
+      .set("repeat", options.repeat)
+      .set("flags", options.flags)
+      .set("cpu", options.cpu)
+      .set("batch_size", options.batchSize);
+    result = bpfCall("PROG_TEST_RUN", attr);
+  }
+  if (result < 0) throw bpfError("PROG_TEST_RUN", -result, `run ${program.what}`);
+  return {
+    returnValue: attr.get("retval"),
+    duration: attr.get("duration"),
+    data: data.subarray(0, attr.get("data_size_out")),
+    context: context.subarray(0, attr.get("ctx_size_out")),
+  };
+}
+
+/** Has a program hold a map that its instructions do not mention. Linux 5.10. Throws SyscallError. */
+export function programBindMap(program: FileDescriptor, map: FileDescriptor): void {
+  const attr = new Struct(PROG_BIND_MAP).set("prog_fd", program.number).set("map_fd", map.number);
+  bpfCheck("PROG_BIND_MAP", attr, `bind ${map.what} to ${program.what}`);
+}
+
+/**
+ * Reads what a program printed; `stream` is 1 for its output and 2 for its errors. Returns the number of bytes, 0 when there
+ * is nothing (more). Linux 6.17. Throws SyscallError.
+ */
+export function programStreamRead(
+  program: FileDescriptor,
+  stream: number,
+  bytes: Uint8Array,
+): number {
+  const attr = new Struct(PROG_STREAM_READ)
+    .set("prog_fd", program.number)
+    .set("stream_id", stream)
+    .point("stream_buf", bytes)
+    .set("stream_buf_len", bytes.length);
+  return bpfCheck("PROG_STREAM_READ_BY_FD", attr, `read stream ${stream} of ${program.what}`);
+}

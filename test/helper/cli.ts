@@ -1,0 +1,28 @@
+/**
+ * Runs the command `ebpf` as its users do: as a process of its own.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/** What a run of the command left. */
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The compiled command, beside the compiled tests. */
+export const CLI: string = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+
+/** Runs it to its end; `nodeOptions` stand before the script. */
+export function ebpf(args: readonly string[], nodeOptions: readonly string[] = []): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...nodeOptions, CLI, ...args], {
+    encoding: "utf8",
+    maxBuffer: 0x1000_0000,
+    timeout: 60_000,
+  });
+  return { code: status, stdout, stderr };
+}
