@@ -1,6 +1,6 @@
 /**
- * What a back-end makes of a plan, and the parts that both make in the same way: the bounds of a decoding, the view of
- * the caller's bytes. Makes no functions itself.
+ * What a back-end makes of a plan, and the parts that both make in the same way: the bounds of a
+ * decoding, the view of the caller's bytes. Makes no functions itself.
  *
  * @module
  */
@@ -14,7 +14,9 @@ export interface Backend {
   readonly decode: (bytes: Uint8Array, offset?: number, end?: number) => unknown;
   /** See `Codec.decodeView`. */
   readonly decodeView: (view: DataView, offset: number, end?: number) => unknown;
-  /** Encodes into zeroed memory that is long enough; throws faults, with the memory half written. */
+  /**
+   * Encodes into zeroed memory that is long enough; throws faults, with the memory half written.
+   */
   readonly write: (view: DataView, offset: number, value: unknown) => void;
 }
 
@@ -27,10 +29,12 @@ export interface BackendOptions {
 }
 
 /**
- * A DataView over all memory that `bytes` lies in, made once as long as calls come with the same array or buffer.
+ * A DataView over all memory that `bytes` lies in, made once as long as calls come with the same
+ * array or buffer.
  *
- * Making one costs 40 ns, asking an array for its buffer 19 and for its offset 6, comparing arrays nothing; a ring is one
- * array, and so is the memory that a map is read through. Keeps the last buffer alive.
+ * Making one costs 40 ns, asking an array for its buffer 19 and for its offset 6, comparing arrays
+ * nothing; a ring is one array, and so is the memory that a map is read through. Keeps the last
+ * buffer alive.
  */
 export class ViewCache {
   bytes: Uint8Array | undefined;
@@ -59,8 +63,8 @@ export function outside(root: string, size: number, offset: number, end: number)
 /**
  * The error for what went wrong while decoding from `view`.
  *
- * That the value ends inside the view is not tested beforehand, since asking a view for its length costs as much as
- * reading three members; DataView tests each read.
+ * That the value ends inside the view is not tested beforehand, since asking a view for its length
+ * costs as much as reading three members; DataView tests each read.
  */
 export function failed(
   error: unknown,
@@ -74,7 +78,10 @@ export function failed(
     : surface(error, root);
 }
 
-/** The elements of a flexible array from `offset` to `end`; none where it lies in the midst of something. */
+/**
+ * The elements of a flexible array from `offset` to `end`; none where it lies in the midst of
+ * something.
+ */
 export function restLength(offset: number, end: number, size: number): number {
   return end > offset ? Math.floor((end - offset) / size) : 0;
 }

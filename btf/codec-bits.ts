@@ -1,9 +1,9 @@
 /**
- * Bitfields, and integers of sizes that DataView has no method for: read and written byte by byte, in either byte order,
- * touching only bytes that hold a bit of the field.
+ * Bitfields, and integers of sizes that DataView has no method for: read and written byte by byte,
+ * in either byte order, touching only bytes that hold a bit of the field.
  *
- * Bits are counted as compilers lay them out and BTF counts them: from the lowest bit of the first byte on
- * little-endian machines, from the highest on big-endian ones.
+ * Bits are counted as compilers lay them out and BTF counts them: from the lowest bit of the first
+ * byte on little-endian machines, from the highest on big-endian ones.
  *
  * @module
  */
@@ -37,7 +37,9 @@ export function readBits(
   return form === "boolean" ? value !== 0n : safeBigint(value);
 }
 
-/** Replaces the field's bits and leaves its neighbours; `value` fits (see `toNumber`, `toBigint`). */
+/**
+ * Replaces the field's bits and leaves its neighbours; `value` fits (see `toNumber`, `toBigint`).
+ */
 export function writeBits(
   view: DataView,
   offset: number,

@@ -1,6 +1,6 @@
 /**
- * BTF type → plan: follows typedefs, flattens anonymous members, and refuses types that no codec could handle in bounded
- * time and memory. Decodes no values.
+ * BTF type → plan: follows typedefs, flattens anonymous members, and refuses types that no codec
+ * could handle in bounded time and memory. Decodes no values.
  *
  * @module
  */
@@ -21,16 +21,16 @@ const MAX_SIZE = 0xffff_ffff;
 const MAX_NESTING = 64;
 
 /**
- * Members walked for one codec. Anonymous members are walked again in each place, and empty ones in empty ones could
- * make that any number; a whole section of a kernel's variables has 2300.
+ * Members walked for one codec. Anonymous members are walked again in each place, and empty ones in
+ * empty ones could make that any number; a whole section of a kernel's variables has 2300.
  */
 const MAX_MEMBERS = 1_000_000;
 
 /**
  * What one decoding may make: so many values in any case, and so many for each byte.
  *
- * Unions of unions, and arrays of empty structures, can ask for any number from few bytes. The most in kernels
- * 5.10 … 7.2 are 34 a byte, in a union of 270 pointers.
+ * Unions of unions, and arrays of empty structures, can ask for any number from few bytes. The most
+ * in kernels 5.10 … 7.2 are 34 a byte, in a union of 270 pointers.
  */
 const FREE_WEIGHT = 65_536;
 const FREE_WEIGHT_OF_ELEMENT = 256;
@@ -39,8 +39,9 @@ const WEIGHT_PER_BYTE = 64;
 /**
  * The plan of a type. `safe` makes 64-bit integers numbers.
  *
- * Throws BtfError for a type without values (a function's declaration tag), a structure that holds itself or has a member
- * outside of it or two of one name, and one whose decoding would cost far more than its size.
+ * Throws BtfError for a type without values (a function's declaration tag), a structure that holds
+ * itself or has a member outside of it or two of one name, and one whose decoding would cost far
+ * more than its size.
  */
 export function compilePlan(btf: Btf, id: number, safe: boolean): Plan {
   const plan = new Compiler(btf, safe).plan(id, 0);
@@ -53,7 +54,10 @@ export function compilePlan(btf: Btf, id: number, safe: boolean): Plan {
   return plan;
 }
 
-/** A record's members while they are gathered: `fields` all of them, `parts` those of the record or view at hand. */
+/**
+ * A record's members while they are gathered: `fields` all of them, `parts` those of the record or
+ * view at hand.
+ */
 interface Gathered {
   readonly owner: number;
   readonly size: number;
@@ -154,7 +158,9 @@ class Compiler {
     return size <= 4 ? "number" : this.#wide;
   }
 
-  /** What a bitfield's declared type says of it; only integers and enumerations can be bitfields. */
+  /**
+   * What a bitfield's declared type says of it; only integers and enumerations can be bitfields.
+   */
   #bitfield(member: Member, owner: number, bits: number, bitOffset: number): BitsPlan | undefined {
     const type = this.#btf.type(resolve(this.#btf, member.type));
     if (type.kind !== Kind.INT && type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64) {
@@ -209,7 +215,10 @@ class Compiler {
     return { kind: "record", name, size, fields, parts, flexible, weight };
   }
 
-  /** The parts that the members of a structure or union make, its fields added to `gathered`; `base` in bits. */
+  /**
+   * The parts that the members of a structure or union make, its fields added to `gathered`; `base`
+   * in bits.
+   */
   #members(
     gathered: Gathered,
     type: StructType,

@@ -1,6 +1,6 @@
 /**
- * Encoding into the caller's bytes: all of a value or nothing, and zero wherever the value says nothing. The values
- * themselves are written by a back-end.
+ * Encoding into the caller's bytes: all of a value or nothing, and zero wherever the value says
+ * nothing. The values themselves are written by a back-end.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { isBytes, surface } from "./codec-fault.ts";
 import { memberOf } from "./codec-object.ts";
 import type { Plan } from "./codec-plan.ts";
 import { isFlexible } from "./codec-plan.ts";
-import { textBytes } from "./codec-text.ts";
+import { textSize } from "./codec-text.ts";
 
 /** See `Codec.encode`. */
 export type Encoder = (value: unknown, bytes: Uint8Array, offset?: number) => void;
@@ -87,7 +87,7 @@ function extentOf(plan: Plan, value: unknown): number {
 /** The bytes that a value takes in a flexible array; 0 for one that will be refused. */
 function restOf(plan: Plan, value: unknown): number {
   if (isBytes(value)) return value.length;
-  if (typeof value === "string") return plan.kind === "text" ? textBytes(value).length : 0;
+  if (typeof value === "string") return plan.kind === "text" ? textSize(value) : 0;
   const isList = Array.isArray(value) || ArrayBuffer.isView(value);
   const { length = 0 } = isList ? (value as { length?: number }) : {};
   return length * (plan.kind === "array" ? plan.element.size : 1);

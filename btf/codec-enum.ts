@@ -11,9 +11,11 @@ import { resolve } from "./size.ts";
 const known: WeakMap<Btf, Map<number, ReadonlyMap<bigint, string>>> = new WeakMap();
 
 /**
- * The name of a value of an enumeration, the first declared where several are equal; undefined if none has it.
+ * The name of a value of an enumeration, the first declared where several are equal; undefined if
+ * none has it.
  *
- * The type may be a typedef or qualified. Throws TypeError when it is no enumeration, BtfError when it is malformed.
+ * The type may be a typedef or qualified. Throws TypeError when it is no enumeration, BtfError when
+ * it is malformed.
  */
 export function enumName(btf: Btf, typeId: number, value: number | bigint): string | undefined {
   if (typeof value === "number" && !Number.isInteger(value)) return undefined;

@@ -1,6 +1,7 @@
 /**
- * How a codec says which field a value failed in: the failure is raised where it happens and gathers its path on the
- * way out, so that nothing about paths is done while all goes well. Knows no types.
+ * How a codec says which field a value failed in: the failure is raised where it happens and
+ * gathers its path on the way out, so that nothing about paths is done while all goes well. Knows
+ * no types.
  *
  * @module
  */
@@ -18,13 +19,19 @@ export class Fault extends Error {
   }
 }
 
-/** Puts `step` before the path of a fault; other errors pass as they are. For `throw prefix(error, step)`. */
+/**
+ * Puts `step` before the path of a fault; other errors pass as they are. For `throw prefix(error,
+ * step)`.
+ */
 export function prefix(error: unknown, step: string): unknown {
   if (error instanceof Fault) error.path = step + error.path;
   return error;
 }
 
-/** The RangeError or TypeError that a caller sees, its path starting at `root`; other errors pass as they are. */
+/**
+ * The RangeError or TypeError that a caller sees, its path starting at `root`; other errors pass as
+ * they are.
+ */
 export function surface(error: unknown, root: string): unknown {
   if (!(error instanceof Fault)) return error;
   const text = `${root}${error.path}: ${error.message}`;
@@ -51,14 +58,19 @@ export function describe(value: unknown): string {
   }
 }
 
-/** The fault for a value of a wrong type, or for no value at all; `wanted` as in "a number or bigint (u32)". */
+/**
+ * The fault for a value of a wrong type, or for no value at all; `wanted` as in "a number or bigint
+ * (u32)".
+ */
 export function wrongType(value: unknown, wanted: string): Fault {
   return value === undefined
     ? new Fault("type", `missing, expected ${wanted}`)
     : new Fault("type", `expected ${wanted}, found ${describe(value)}`);
 }
 
-/** Whether it is a Uint8Array, of this realm or (as a Buffer under some test runners) of another. */
+/**
+ * Whether it is a Uint8Array, of this realm or (as a Buffer under some test runners) of another.
+ */
 export function isBytes(value: unknown): value is Uint8Array {
   return (
     value instanceof Uint8Array ||

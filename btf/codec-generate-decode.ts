@@ -1,9 +1,10 @@
 /**
- * Source text that decodes: reads at fixed offsets inside object literals, so that all objects of a type share one shape
- * and small nested structures and arrays cost no call. See codec-generate.ts for the whole.
+ * Source text that decodes: reads at fixed offsets inside object literals, so that all objects of a
+ * type share one shape and small nested structures and arrays cost no call. See codec-generate.ts
+ * for the whole.
  *
- * In this text `v` is the view, `o` where the value starts, `e` where flexible arrays end (0 if there is no more than the
- * value), `p` the path of what is being read, for messages.
+ * In this text `v` is the view, `o` where the value starts, `e` where flexible arrays end (0 if
+ * there is no more than the value), `p` the path of what is being read, for messages.
  *
  * @module
  */

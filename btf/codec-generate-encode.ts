@@ -1,9 +1,9 @@
 /**
- * Source text that encodes: the usual value is checked in place and written, anything else goes to the same functions
- * that the interpreted back-end calls. See codec-generate.ts for the whole.
+ * Source text that encodes: the usual value is checked in place and written, anything else goes to
+ * the same functions that the interpreted back-end calls. See codec-generate.ts for the whole.
  *
- * In this text `v` is the view, `o` where the value goes, `x` the value, `m` its members, `p` the path of what is being
- * written, for messages.
+ * In this text `v` is the view, `o` where the value goes, `x` the value, `m` its members, `p` the
+ * path of what is being written, for messages.
  *
  * @module
  */

@@ -1,8 +1,9 @@
 /**
  * Source text that decodes short character arrays and remembers what they said.
  *
- * The names that such arrays hold (of commands, of interfaces) come again and again: a table of the last texts, found by
- * all bytes of the array, gives them in 7 ns where decoding takes 35, and makes no garbage.
+ * The names that such arrays hold (of commands, of interfaces) come again and again: a table of the
+ * last texts, found by all bytes of the array, gives them in 7 ns where decoding takes 35, and
+ * makes no garbage.
  *
  * @module
  */
@@ -75,8 +76,9 @@ export function textFunction(source: Source, size: number): string {
   const equal = words.map((word) => `keys[${plus("k", word)}] === a${word}`);
   source.add(`function ${name}(v, o) {
     const ${read.join(", ")};
-    const { keys } = ${memory}, s = (${products.join(" + ")} | 0) >>> ${memory}.shift, k = s * ${words.length};
-    return ${equal.join(" && ")} ? ${memory}.texts[s] : ${memory}.add(v, o, s);
+    const { keys, texts, shift } = ${memory};
+    const s = (${products.join(" + ")} | 0) >>> shift, k = s * ${words.length};
+    return ${equal.join(" && ")} ? texts[s] : ${memory}.add(v, o, s);
   }`);
   return name;
 }

@@ -1,5 +1,6 @@
 /**
- * The generated back-end: a plan as JavaScript made for it alone. What it gives, the interpreted back-end defines.
+ * The generated back-end: a plan as JavaScript made for it alone. What it gives, the interpreted
+ * back-end defines.
  *
  * @module
  */
@@ -51,8 +52,9 @@ const helpers = {
 /**
  * Carries out a plan by code made for it.
  *
- * Throws EvalError where making code from strings is not allowed: `node --disallow-code-generation-from-strings`, or a
- * page whose content security policy has no `unsafe-eval`.
+ * Throws EvalError where making code from strings is not allowed: `node
+ * --disallow-code-generation-from-strings`, or a page whose content security policy has no
+ * `unsafe-eval`.
  */
 export function generate({ plan, little, root }: BackendOptions): Backend {
   const source = new Source(helpers, little);
@@ -63,9 +65,10 @@ export function generate({ plan, little, root }: BackendOptions): Backend {
   const name = literal(root);
   const { size } = plan;
   const end = isFlexible(plan) ? `e > o + ${size} ? e : 0` : "0";
-  const value = `try { return ${decode}(v, o, ${end}); } catch (c) { throw failed(c, ${name}, ${size}, o, v); }`;
-  // The same bounds, views and ends as in the interpreted back-end; here so that each codec has functions of its own,
-  // which the engine can make fast for its one type.
+  const value = `try { return ${decode}(v, o, ${end}); }
+    catch (c) { throw failed(c, ${name}, ${size}, o, v); }`;
+  // The same bounds, views and ends as in the interpreted back-end; here so that each codec has
+  // functions of its own, which the engine can make fast for its one type.
   source.add(`function decode(b, offset = 0, end = b.length) {
     const v = b === ${cache}.bytes ? ${cache}.view : ${cache}.adopt(b);
     if (!(offset >= 0 && offset + ${size} <= end && end <= b.length)) {

@@ -1,6 +1,7 @@
 /**
- * The interpreted back-end: a plan carried out by closures, one for each part, for where making code from strings is
- * not allowed. Gives just what the generated back-end gives, several times slower.
+ * The interpreted back-end: a plan carried out by closures, one for each part, for where making
+ * code from strings is not allowed. Gives just what the generated back-end gives, several times
+ * slower.
  *
  * @module
  */
@@ -29,7 +30,9 @@ import {
   writeText,
 } from "./codec-text.ts";
 
-/** Reads a value at `offset`; flexible arrays in it reach to `end`, or are empty where that is 0. */
+/**
+ * Reads a value at `offset`; flexible arrays in it reach to `end`, or are empty where that is 0.
+ */
 type Reader = (view: DataView, offset: number, end: number) => unknown;
 type Writer = (view: DataView, offset: number, value: unknown) => void;
 type PartWriter = (view: DataView, offset: number, members: readonly unknown[]) => void;

@@ -1,6 +1,7 @@
 /**
- * Integers, booleans and floats of JavaScript checked against what a field can hold. Both back-ends call these, so that
- * they accept the same values and say the same words. Reads and writes no bytes.
+ * Integers, booleans and floats of JavaScript checked against what a field can hold. Both back-ends
+ * call these, so that they accept the same values and say the same words. Reads and writes no
+ * bytes.
  *
  * @module
  */
@@ -20,7 +21,10 @@ export function toNumber(value: unknown, bits: number, signed: boolean): number 
   throw misfit(value, bits, signed);
 }
 
-/** A value for an integer of any width, from a bigint, or a number below 2^53, that it holds exactly. */
+/**
+ * A value for an integer of any width, from a bigint, or a number below 2^53, that it holds
+ * exactly.
+ */
 export function toBigint(value: unknown, bits: number, signed: boolean): bigint {
   if (typeof value === "bigint") {
     if (wrap(value, bits, signed) === value) return value;
@@ -45,7 +49,10 @@ export function toBoolean(value: unknown): boolean {
   throw wrongType(value, "a boolean (bool)");
 }
 
-/** A value for a float of `size` bytes, rounded as floats are; too large a number and an inexact bigint are refused. */
+/**
+ * A value for a float of `size` bytes, rounded as floats are; too large a number and an inexact
+ * bigint are refused.
+ */
 export function toFloat(value: unknown, size: number): number {
   let result: number;
   if (typeof value === "number") {
@@ -68,7 +75,10 @@ export function toFloat(value: unknown, size: number): number {
   return result;
 }
 
-/** A 64-bit value as a number; 2^53 and beyond is a fault, since neighbours would read alike. `high` is signed or not. */
+/**
+ * A 64-bit value as a number; 2^53 and beyond is a fault, since neighbours would read alike. `high`
+ * is signed or not.
+ */
 export function safe(high: number, low: number): number {
   const value = high * 0x1_0000_0000 + low;
   if (value <= SAFE && value >= -SAFE) return value;

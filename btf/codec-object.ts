@@ -1,10 +1,11 @@
 /**
- * Objects that are to become structures: which members they give, which they must not have, and which views of a union
- * they speak of. Both back-ends call these. Encodes no values.
+ * Objects that are to become structures: which members they give, which they must not have, and
+ * which views of a union they speak of. Both back-ends call these. Encodes no values.
  *
  * @module
  */
 
+import { viewOf } from "../src/bytes.ts";
 import { writeBits } from "./codec-bits.ts";
 import { Fault, isBytes, wrongType } from "./codec-fault.ts";
 import type { Choice, Field, Part, Plan, RecordPlan } from "./codec-plan.ts";
@@ -24,7 +25,8 @@ export function shapeOf(plan: RecordPlan): Shape {
 }
 
 /**
- * Writes a raw Uint8Array and says that it did; otherwise the value is an object that has no unknown members.
+ * Writes a raw Uint8Array and says that it did; otherwise the value is an object that has no
+ * unknown members.
  *
  * Members are those that Object.keys lists, so that getters and methods of a class do not count.
  */
@@ -54,12 +56,18 @@ export function writeRawRecord(
   return false;
 }
 
-/** Whether objects have something of this name without having been given it, so that only own members count. */
+/**
+ * Whether objects have something of this name without having been given it, so that only own
+ * members count.
+ */
 export function isInherited(name: string): boolean {
   return name in Object.prototype;
 }
 
-/** The member of an object, or undefined; `constructor` and the like only where it is the object's own. */
+/**
+ * The member of an object, or undefined; `constructor` and the like only where it is the object's
+ * own.
+ */
 export function memberOf(value: object, name: string): unknown {
   if (isInherited(name) && !Object.hasOwn(value, name)) return undefined;
   return (value as Record<string, unknown>)[name];
@@ -92,7 +100,8 @@ export function isArray(value: unknown): value is ArrayLike<unknown> {
 }
 
 /**
- * Encodes the given views of a union, at least one; several must agree in all bits that both define.
+ * Encodes the given views of a union, at least one; several must agree in all bits that both
+ * define.
  *
  * A flexible array's elements are not compared: they lie behind the union.
  */
@@ -121,64 +130,90 @@ export function writeChoice(
     if (all.every(isOptional)) return;
     throw new Fault("type", `missing, expected one of ${listed(all.map((field) => field.name))}`);
   }
-  // Each view is written to zeros; what views before it said is kept aside, with which bits they said it of.
-  const region = new Uint8Array(view.buffer, view.byteOffset + offset + choice.offset, choice.size);
-  const merged = new Uint8Array(choice.size);
-  const defined = new Uint8Array(choice.size);
+  // Each view is written to zeros; what views before it said is kept aside, with the bits that they
+  // said it of.
+  const { size } = choice;
+  const start = view.byteOffset + offset + choice.offset;
+  const region = new Uint8Array(view.buffer, start, size);
+  const merged = new Uint8Array(size);
+  const defined = new Uint8Array(size);
   for (const [index, one] of choice.views.entries()) {
     if (one.fields.every((field) => members[field] === undefined)) continue;
     region.fill(0);
     writers[index]!(view, offset, members);
-    const mask = new Uint8Array(choice.size);
-    markParts(new DataView(mask.buffer), -choice.offset, one.parts, fields, little);
-    for (let byte = 0; byte < choice.size; byte++) {
-      if (((region[byte]! ^ merged[byte]!) & mask[byte]! & defined[byte]!) !== 0) {
+    const mask = new Uint8Array(size);
+    const written = new DataView(view.buffer, start, size);
+    markParts({ mask, written, little }, -choice.offset, one.parts, fields);
+    for (let byte = 0; byte < size; byte++) {
+      const own = mask[byte]!;
+      const before = defined[byte]!;
+      if (((region[byte]! ^ merged[byte]!) & own & before) !== 0) {
         const name = fields[one.fields[0]!]!.name;
         throw new Fault(
           "type",
           `the views of a union disagree: ${name} and another given before it, in byte ${byte}; give one`,
         );
       }
-      merged[byte]! |= region[byte]!;
-      defined[byte]! |= mask[byte]!;
+      merged[byte] = (merged[byte]! & ~own) | (region[byte]! & (own | ~before));
+      defined[byte] = before | own;
     }
   }
   region.set(merged);
 }
 
-/** Sets all bits that the parts define. */
+/** The bits that a view of a union defines, found from its types and from what it has written. */
+interface Marks {
+  readonly mask: Uint8Array;
+  readonly written: DataView;
+  readonly little: boolean;
+}
+
 function markParts(
-  mask: DataView,
+  marks: Marks,
   offset: number,
   parts: readonly Part[],
   fields: readonly Field[],
-  little: boolean,
 ): void {
   for (const part of parts) {
     if ("choice" in part) {
-      for (const view of part.choice.views) markParts(mask, offset, view.parts, fields, little);
+      for (const view of part.choice.views) markParts(marks, offset, view.parts, fields);
     } else {
       const field = fields[part.field]!;
-      mark(mask, offset + field.offset, field.plan, little);
+      mark(marks, offset + field.offset, field.plan);
     }
   }
 }
 
-function mark(mask: DataView, offset: number, plan: Plan, little: boolean): void {
+function mark(marks: Marks, offset: number, plan: Plan): void {
+  const { mask, written, little } = marks;
   switch (plan.kind) {
     case "bits":
-      writeBits(mask, offset, plan, little, (1n << BigInt(plan.bits)) - 1n);
+      writeBits(viewOf(mask), offset, plan, little, (1n << BigInt(plan.bits)) - 1n);
       break;
     case "record":
-      markParts(mask, offset, plan.parts, plan.fields, little);
+      markParts(marks, offset, plan.parts, plan.fields);
       break;
     case "array":
       for (let index = 0; index < plan.length; index++) {
-        mark(mask, offset + index * plan.element.size, plan.element, little);
+        mark(marks, offset + index * plan.element.size, plan.element);
       }
       break;
+    case "text": {
+      // What follows the NUL was lost when it was decoded, if it was.
+      let end = offset;
+      while (end < offset + plan.size && written.getUint8(end) !== 0) end++;
+      mask.fill(0xff, offset, Math.min(end + 1, offset + plan.size));
+      break;
+    }
+    case "float": {
+      // So was which one of the many NaNs it had been.
+      const value =
+        plan.size === 4 ? written.getFloat32(offset, little) : written.getFloat64(offset, little);
+      if (!Number.isNaN(value)) mask.fill(0xff, offset, offset + plan.size);
+      break;
+    }
     default:
-      new Uint8Array(mask.buffer, offset, plan.size).fill(0xff);
+      mask.fill(0xff, offset, offset + plan.size);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * The plan of a codec: what lies at which offset and which JavaScript value it becomes, with typedefs followed and
- * anonymous members flattened. Plain data; knows neither BTF nor how it is carried out.
+ * The plan of a codec: what lies at which offset and which JavaScript value it becomes, with
+ * typedefs followed and anonymous members flattened. Plain data; knows neither BTF nor how it is
+ * carried out.
  *
  * @module
  */

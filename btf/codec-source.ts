@@ -1,6 +1,6 @@
 /**
- * The text of a generated back-end while it grows: functions, and constants that they refer to by name. The one place
- * that turns text into code, and the one that turns foreign names into text.
+ * The text of a generated back-end while it grows: functions, and constants that they refer to by
+ * name. The one place that turns text into code, and the one that turns foreign names into text.
  *
  * @module
  */
@@ -55,7 +55,10 @@ export class Source {
   }
 }
 
-/** Any text as a string literal; names of types and members come from files that nobody has vouched for. */
+/**
+ * Any text as a string literal; names of types and members come from files that nobody has vouched
+ * for.
+ */
 export function literal(text: string): string {
   return JSON.stringify(text);
 }

@@ -13,7 +13,8 @@
  * | structures, data sections | object, the members of anonymous members among its own |
  * | unions | object of all views |
  *
- * A bitfield becomes what its declared type becomes. A flexible array at the end gets the rest of a longer record.
+ * A bitfield becomes what its declared type becomes. A flexible array at the end gets the rest of a
+ * longer record.
  *
  * @module
  */
@@ -36,24 +37,35 @@ export interface Codec<T = unknown> {
   /**
    * The value at `offset` (default 0); a copy that shares nothing with the bytes.
    *
-   * Bytes from the value's size up to `end` (default: all) go to a flexible array, if the type has one. The codec keeps
-   * the last buffer that it was given, hence it is quickest when called again with the same array.
+   * Bytes from the value's size up to `end` (default: all) go to a flexible array, if the type has
+   * one. The codec keeps the last buffer that it was given, hence it is quickest when called again
+   * with the same array.
    *
-   * Throws RangeError when the bytes end too soon, and with `int64: "number"` at a value of 2^53 or more.
+   * Throws RangeError when the bytes end too soon, and with `int64: "number"` at a value of 2^53 or
+   * more.
    */
   decode(bytes: Uint8Array, offset?: number, end?: number): T;
-  /** The same for a DataView, where `end` is by default the end of the value: quicker for records of a ring. */
-  decodeView(view: DataView, offset: number, end?: number): T;
   /**
    * Writes a value at `offset` (default 0), all padding zero.
    *
-   * Integers are taken from numbers or bigints that fit; structures, unions and arrays also from a Uint8Array of their
-   * size. All members of a structure must be given, and no others. Of a union one view is given, or several that agree.
+   * Integers are taken from numbers or bigints that fit; structures, unions and arrays also from a
+   * Uint8Array of their size. All members of a structure must be given, and no others. Of a union
+   * one view is given, or several that agree.
    *
-   * Throws TypeError for a wrong type and a missing or unknown member, RangeError for a value that does not fit and for
-   * too few bytes, both with the path of the field. Writes nothing then.
+   * Throws TypeError for a wrong type and a missing or unknown member, RangeError for a value that
+   * does not fit and for too few bytes, both with the path of the field. Writes nothing then.
    */
   encode(value: T, bytes: Uint8Array, offset?: number): void;
+}
+
+/** A codec that decodes from a DataView as well, as those made here do. */
+export interface ViewCodec<T = unknown> extends Codec<T> {
+  /**
+   * The value at `offset` of a view, as `decode`, where `end` is by default the end of the value; a little quicker.
+   *
+   * Padding at the value's end is not tested to lie in the view, only in what `end` bounds.
+   */
+  decodeView(view: DataView, offset: number, end?: number): T;
 }
 
 /** How values look. */
@@ -67,14 +79,15 @@ export interface CodecOptions {
 /** Above so many members, all nested ones counted, generated code would cost more than it gains. */
 const MAX_GENERATED = 8192;
 
-const known: WeakMap<Btf, Map<string, Codec>> = new WeakMap();
+const known: WeakMap<Btf, Map<string, ViewCodec>> = new WeakMap();
 
 /**
  * The codec of a BTF type, made once for each type and set of options.
  *
- * Throws BtfError for a type that has no values or no bounded decoding, TypeError for an unknown option.
+ * Throws BtfError for a type that has no values or no bounded decoding, TypeError for an unknown
+ * option.
  */
-export function codecOf(btf: Btf, typeId: number, options: CodecOptions = {}): Codec {
+export function codecOf(btf: Btf, typeId: number, options: CodecOptions = {}): ViewCodec {
   const { int64 = "bigint", littleEndian = btf.littleEndian, ...unknown } = options;
   for (const name of Object.keys(unknown)) throw new TypeError(`codec option ${name} is not known`);
   if (int64 !== "bigint" && int64 !== "number") {
@@ -97,15 +110,15 @@ export function codecOf(btf: Btf, typeId: number, options: CodecOptions = {}): C
 }
 
 /** A codec that copies `size` bytes, for values of which nothing more is known. */
-export function bytesCodec(size: number): Codec<Uint8Array> {
+export function bytesCodec(size: number): ViewCodec<Uint8Array> {
   if (!Number.isInteger(size) || size < 0 || size > 0xffff_ffff) {
     throw new RangeError(`bytes codec of size ${size}: expected 0 … 4294967295`);
   }
   const options = { plan: bytesPlan(size), little: true, root: "value" };
-  return makeCodec(options, `unsigned char[${size}]`) as Codec<Uint8Array>;
+  return makeCodec(options, `unsigned char[${size}]`) as ViewCodec<Uint8Array>;
 }
 
-function makeCodec(options: BackendOptions, name: string): Codec {
+function makeCodec(options: BackendOptions, name: string): ViewCodec {
   const { decode, decodeView, write } = backendOf(options);
   const encode = encoderOf(write, options);
   return { size: options.plan.size, typeName: name, decode, decodeView, encode };
@@ -122,7 +135,9 @@ function backendOf(options: BackendOptions): Backend {
   return interpret(options);
 }
 
-/** What paths in messages start with: `event` for `struct event`, `value` where there is no name. */
+/**
+ * What paths in messages start with: `event` for `struct event`, `value` where there is no name.
+ */
 function rootOf(name: string): string {
   const match = /^(?:const |volatile )*(?:struct|union|enum) (.*)$/.exec(name);
   const short = match?.[1] ?? name;

@@ -65,10 +65,12 @@ export class BtfBuilder {
   add(type: NewType): number {
     const id = this.#typeCount;
     const start = this.#words.length;
+    const highest = this.#highest;
     try {
       this.#encode(type);
     } catch (error) {
       this.#words.length = start;
+      this.#highest = highest;
       throw error;
     }
     this.#typeCount++;

@@ -13,9 +13,6 @@ import type { BtfType, FuncProtoType } from "./type.ts";
 /** Types followed for one text; prototypes of prototypes can multiply, and cycles never end. */
 const BUDGET = 200;
 
-/** Characters of one name that are printed. */
-const MAX_PRINTED = 256;
-
 /** What stands for a part that is too deep or too long to print. */
 const ELLIPSIS = "…";
 
@@ -111,16 +108,16 @@ function ownName(type: BtfType): string {
     case Kind.VOID:
       return "void";
     case Kind.STRUCT:
-      return `struct ${clipped(type.name) || "{…}"}`;
+      return `struct ${type.name || "{…}"}`;
     case Kind.UNION:
-      return `union ${clipped(type.name) || "{…}"}`;
+      return `union ${type.name || "{…}"}`;
     case Kind.ENUM:
     case Kind.ENUM64:
-      return `enum ${clipped(type.name) || "{…}"}`;
+      return `enum ${type.name || "{…}"}`;
     case Kind.FWD:
-      return `${type.union ? "union" : "struct"} ${clipped(type.name)}`;
+      return `${type.union ? "union" : "struct"} ${type.name}`;
     default:
-      return clipped(type.name);
+      return type.name;
   }
 }
 

@@ -35,7 +35,6 @@ const ONE_BYTE = 8;
 
 /** Replaces in `editor` what `features` says is not known. */
 export function sanitise(editor: BtfEditor, features: BtfFeatures): void {
-  const { words } = editor;
   let placeholder: number | undefined;
   // Not those added on the way: they are made to be acceptable.
   const typeCount = editor.typeCount;
@@ -54,11 +53,7 @@ export function sanitise(editor: BtfEditor, features: BtfFeatures): void {
         }
         break;
       case Kind.FUNC_PROTO:
-        if (features.functions === false) {
-          // A parameter's name and type become the name and value of an enumerator.
-          editor.setKind(id, Kind.ENUM);
-          words[editor.at(id) + 2] = 4;
-        }
+        if (features.functions === false) toEnum(editor, id);
         break;
       case Kind.FUNC:
         if (features.functions === false) editor.setKind(id, Kind.TYPEDEF, 0);
@@ -99,6 +94,17 @@ function toByte(editor: BtfEditor, id: number): void {
   editor.setKind(id, Kind.INT, 0);
   editor.words[at + 2] = 1;
   editor.words[at + 3] = ONE_BYTE;
+}
+
+/** A prototype becomes an enumeration, names and types of its parameters those and values of enumerators. */
+function toEnum(editor: BtfEditor, id: number): void {
+  editor.setKind(id, Kind.ENUM);
+  editor.words[editor.at(id) + 2] = 4;
+  for (let i = 0; i < editor.count(id); i++) {
+    // Pointers to functions have nameless parameters; libbpf leaves them so, which only the first kernels accept.
+    const name = editor.element(id, i, 2);
+    if (editor.words[name] === 0) editor.words[name] = editor.string("parameter");
+  }
 }
 
 /** A data section becomes a structure, its variables members: three words each, in another order. */

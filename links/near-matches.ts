@@ -26,7 +26,7 @@ interface Candidate {
 
 /**
  * The names that `wanted` may have been meant to be, best first; names equal but for case, a few letters apart
- * (up to a quarter of the length), or holding `wanted` as a part (`sys_clone` in `__x64_sys_clone`).
+ * (up to a third of the length), or holding `wanted` as a part (`sys_clone` in `__x64_sys_clone`).
  */
 export function nearMatches(
   wanted: string,
@@ -37,7 +37,7 @@ export function nearMatches(
   let budget = options.budget ?? BUDGET;
   const needle = wanted.slice(0, LONGEST).toLowerCase();
   if (needle === "" || limit < 1) return [];
-  const farthest = Math.max(1, Math.min(4, Math.floor(needle.length / 4)));
+  const farthest = Math.max(1, Math.min(4, Math.floor(needle.length / 3)));
   const best: Candidate[] = [];
   const seen = new Set<string>();
   for (const name of names) {

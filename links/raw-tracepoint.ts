@@ -89,12 +89,11 @@ function knowsCookies(program: AttachableProgram, kernel: KernelCalls): boolean 
 }
 
 function unknownTracepoint(name: string, cause: unknown): TargetError {
-  const syscall = /(?:^|[:/])sys_(enter|exit)_./.exec(name)?.[1];
+  const syscall = /(?:^|[:/])sys_(?:enter|exit)(?=_)/.exec(name)?.[0].replace(/^[:/]/, "");
   if (syscall !== undefined) {
     return new TargetError(
-      `the kernel has no raw tracepoint "${name}": all system calls share sys_${syscall}, whose ` +
-        `${syscall === "enter" ? "second argument" : "first argument's orig_ax or syscallno"} tells them apart`,
-      { target: name, suggestions: [`sys_${syscall}`], cause },
+      `the kernel has no raw tracepoint "${name}": all system calls share "${syscall}"`,
+      { target: name, suggestions: [syscall], cause },
     );
   }
   const plain = name.slice(Math.max(name.lastIndexOf(":"), name.lastIndexOf("/")) + 1);

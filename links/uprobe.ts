@@ -177,7 +177,9 @@ function uprobeReasons(place: UprobePlace, pid: number | undefined): Reasons {
   return {
     EACCES: perfPrivileges,
     EPERM: perfPrivileges,
-    EINVAL: `offset 0x${place.offset.toString(16)} is outside the file, the file is not a regular one, or the reference counter is not where it can be`,
+    EINVAL:
+      `offset 0x${place.offset.toString(16)} is outside the file, or the file is not a regular one, or ` +
+      "the reference counter is not 2-byte aligned or not that of another probe at this place",
     EIO: "the kernel cannot read the file for probing; some file systems do not allow it",
     ENOTSUPP: unusual,
     EOPNOTSUPP: unusual,

@@ -109,7 +109,7 @@ interface Variant {
 
 /**
  * The definition and its weaker forms, in the order of what they cost:
- * data sections without MMAPABLE (before Linux 5.5), types left out (before 4.18, or where the kernel's rules for the map type refuse
+ * data sections without MMAPABLE (before Linux 5.5) and RDONLY_PROG (before 5.2), types left out (before 4.18, or where the kernel's rules for the map type refuse
  * them), names without dots (before 5.2), no name (before 4.15).
  */
 function* variants(
@@ -120,11 +120,14 @@ function* variants(
   const { kernelName, flags, keyType, valueType } = definition;
   const names = new Set([kernelName, kernelName.replaceAll(".", ""), ""]);
   const hasTypes = options.btf !== undefined && (keyType !== 0 || valueType !== 0);
-  const isData = spec.data !== undefined && (flags & MapFlags.MMAPABLE) !== 0;
+  const flagged = new Set([flags]);
+  if (spec.data !== undefined) {
+    flagged.add(flags & ~MapFlags.MMAPABLE);
+    flagged.add(flags & ~(MapFlags.MMAPABLE | MapFlags.RDONLY_PROG));
+  }
   for (const name of names) {
     for (const typed of hasTypes ? [true, false] : [false]) {
-      yield { name, typed, flags };
-      if (isData) yield { name, typed, flags: flags & ~MapFlags.MMAPABLE };
+      for (const each of flagged) yield { name, typed, flags: each };
     }
   }
 }

@@ -87,6 +87,11 @@ export function isPerCpu(type: number): boolean {
   return PER_CPU.has(type);
 }
 
+/** Whether values of this type are descriptors of kernel objects. */
+export function holdsDescriptors(type: number): boolean {
+  return DESCRIPTOR_VALUES.has(type);
+}
+
 /** Whether this is a ring buffer that programs write or read, whose size is `maxEntries` bytes. */
 export function isRing(type: number): boolean {
   return type === MapType.RINGBUF || type === MapType.USER_RINGBUF;

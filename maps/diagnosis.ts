@@ -7,7 +7,12 @@
 import { readFileSync } from "node:fs";
 import { SyscallError, UnsupportedError } from "../src/error.ts";
 import { MapFlags, MapType, nameOf } from "../src/uapi.ts";
-import { describeDefinition, type Machine, type MapDefinition } from "./definition.ts";
+import {
+  describeDefinition,
+  holdsDescriptors,
+  type Machine,
+  type MapDefinition,
+} from "./definition.ts";
 
 /** What a diagnosis looks at besides the definition. */
 export interface Circumstances extends Machine {
@@ -194,6 +199,9 @@ function invalidField({
   if (valueSize === 0) return "value size is 0";
   const isArray = type === MapType.ARRAY || type === MapType.PERCPU_ARRAY;
   if (isArray && keySize !== 4) return `the key of a ${name} map is 4 bytes, not ${keySize}`;
+  if (holdsDescriptors(type) && valueSize !== 4) {
+    return `the value of a ${name} map is 4 bytes, not ${valueSize}`;
+  }
   return undefined;
 }
 

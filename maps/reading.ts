@@ -32,8 +32,6 @@ export interface RingSource {
 
 /** How many records pass between two looks at the clock while records are handed out one by one. */
 const CLOCK_INTERVAL = 16;
-/** How many records the first part of a turn takes, after which the clock decides. */
-const FIRST_CHUNK = 16;
 const NOTHING: Turn = { records: 0, unfinished: false, stalled: false, crowded: false };
 
 /** Walks the snapshot within a budget; true when the budget ended before the snapshot did. `count` is what was taken. */
@@ -44,19 +42,20 @@ export function walkWithin(
 ): { count: number; unfinished: boolean } {
   const start = performance.now();
   let count = 0;
-  let chunk = FIRST_CHUNK;
+  let chunk = 1;
   for (;;) {
     const limit = Math.min(chunk, budget.records - count);
     const taken = ring.walk(callback, limit);
     count += taken;
-    if (taken < limit || ring.halted) return { count, unfinished: false };
+    if (taken < limit || ring.available === 0 || ring.halted) return { count, unfinished: false };
     const elapsed = performance.now() - start;
     if (count >= budget.records || elapsed >= budget.milliseconds) {
       return { count, unfinished: true };
     }
-    // As many as half of the time that is left should do for: a slow callback gets a look at the clock after each record.
+    // As many again, and no more than half of the time that is left should do for: a slow callback is noticed soon.
     const rate = count / Math.max(elapsed, 0.001);
-    chunk = Math.max(1, Math.floor((rate * (budget.milliseconds - elapsed)) / 2));
+    const fitting = (rate * (budget.milliseconds - elapsed)) / 2;
+    chunk = Math.max(1, Math.min(count, Math.floor(fitting)));
   }
 }
 

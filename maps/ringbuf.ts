@@ -132,7 +132,7 @@ export class RingBuffer<E = unknown> extends BpfMap {
    * @throws TypeError while another reader is active.
    */
   consume(callback: RecordCallback, limit: number = Number.POSITIVE_INFINITY): number {
-    const reading = { end() {} };
+    const reading = { end: () => ring.halt() };
     const ring = this.#claim(reading);
     try {
       ring.snapshot();

@@ -111,7 +111,7 @@ export function attachPrograms(
 }
 
 function attacher(section: string): Attach | undefined {
-  const { prefix } = sectionMeaning(section.replace(/^\?/, ""));
+  const { prefix } = sectionMeaning(section);
   // A sleepable program attaches as any other.
   const key = prefix.replace(/\.s$/, "");
   return Object.hasOwn(BY_SECTION, key) ? BY_SECTION[key] : undefined;

@@ -12,7 +12,7 @@ import { setImm } from "./asm/index.ts";
 import { attachTarget } from "./attach-target.ts";
 import { hostLittleEndian, viewOf } from "./bytes.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
-import { BpfError, SyscallError } from "./error.ts";
+import { BpfError, UnsupportedError } from "./error.ts";
 import { Program } from "./program.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
 import { btfLoad } from "./sys/bpf.ts";
@@ -98,8 +98,8 @@ class Loader {
         const bytes = forKernel(btf, layout, features);
         return btfLoad(bytes, { what: "types of the object" }).fd;
       } catch (error) {
-        if (error instanceof SyscallError && error.code === "EPERM") throw error;
-        if (!(error instanceof BpfError)) throw error;
+        // The kernel decides what it cannot do without; what it says of maps and programs then is the better message.
+        if (!(error instanceof BpfError) || error instanceof UnsupportedError) throw error;
       }
     }
     return undefined;

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { objectPin } from "./sys/bpf.ts";
+import {
+  objectPin,
+  type ProgramTestRunOptions,
+  type ProgramTestRunResult,
+  programTestRun,
+} from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 
 /** A loaded program. It lives while it is open here, attached, or pinned. */
@@ -42,6 +47,18 @@ export class Program implements Disposable {
     this.attachType = fields.attachType ?? 0;
     this.attachTo = fields.attachTo ?? "";
     this.log = fields.log ?? "";
+  }
+
+  /**
+   * Runs the program without attaching it, once or `repeat` times (`BPF_PROG_TEST_RUN`). Linux 4.12.
+   *
+   * Which inputs there are depends on the type: network programs take a packet as `data`, at least 14 bytes long; raw tracepoints
+   * and syscall programs take a `context`.
+   *
+   * @throws SyscallError with code `ENOTSUPP` when the type cannot be run this way, `EINVAL` for inputs that it does not take.
+   */
+  run(options: ProgramTestRunOptions = {}): ProgramTestRunResult {
+    return programTestRun(this.fd, options);
   }
 
   /**

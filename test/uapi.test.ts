@@ -23,7 +23,10 @@ function valuesOf(btf: Btf, id: number): Map<string, number> {
   return new Map(type.values.map(({ name, value }) => [name, value]));
 }
 
-/** Every number of `table` against an enumeration; what the kernel does not have must lie beyond its last. */
+/**
+ * Every number of `table` against an enumeration; what the kernel does not have must lie beyond its
+ * last.
+ */
 function compare(
   table: Record<string, number>,
   prefix: string,

@@ -9,7 +9,7 @@ import { toHex } from "../bytes.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "../spec/index.ts";
 import { AttachType, MapType, nameOf, ProgramFlags, ProgramType } from "../uapi.ts";
 import { type Command, readArguments, requireFiles } from "./command.ts";
-import { explain, printJson, table } from "./output.ts";
+import { explain, printJson, table, toJson } from "./output.ts";
 import { readObject } from "./read.ts";
 
 /** Shows programs, maps, variables and externs of object files, as text or JSON. */
@@ -171,9 +171,7 @@ function sized(map: MapSpec, type: number, size: number): string {
 }
 
 function short(value: unknown): string {
-  const whole =
-    value instanceof Uint8Array
-      ? toHex(value.subarray(0, 32))
-      : JSON.stringify(value, (_key, item) => (typeof item === "bigint" ? item.toString() : item));
-  return whole === undefined || whole.length <= 40 ? (whole ?? "") : `${whole.slice(0, 39)}…`;
+  if (typeof value === "bigint") return value.toString();
+  const whole = value instanceof Uint8Array ? toHex(value.subarray(0, 32)) : toJson(value);
+  return whole.length <= 40 ? whole : `${whole.slice(0, 39)}…`;
 }

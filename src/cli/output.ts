@@ -6,6 +6,7 @@
 
 import { inspect } from "node:util";
 import { toHex } from "../bytes.ts";
+import { BpfError } from "../error.ts";
 
 /** One JSON value on stdout; 64-bit numbers that do not fit a double become decimal strings. */
 export function printJson(value: unknown, indent = 2): void {
@@ -44,9 +45,13 @@ export function table(header: readonly string[], rows: readonly (readonly string
 /** What went wrong in one line: the message, and those of its causes that say more. */
 export function explain(error: unknown): string {
   const texts: string[] = [];
-  for (let at: unknown = error; at !== undefined && texts.length < 5; at = causeOf(at)) {
+  let code: string | undefined;
+  for (let at = error, depth = 0; at !== undefined && depth < 5; at = causeOf(at), depth++) {
     const text = (at instanceof Error ? at.message : inspect(at)).replaceAll(/\s*\n\s*/g, " ");
-    if (!texts.some((known) => known.includes(text))) texts.push(text);
+    // A cause with the same code is what the message above it explains.
+    const isNew = !(at instanceof BpfError) || at.code !== code;
+    if (isNew && !texts.some((known) => known.includes(text))) texts.push(text);
+    code = at instanceof BpfError ? at.code : undefined;
   }
   return texts.join(": ") || "unknown error";
 }

@@ -50,10 +50,9 @@ export const run: Command = async (args) => {
   process.once("SIGINT", end).once("SIGTERM", end);
   await using collection = await spec.load();
   await using links = attachPrograms(Object.values(collection.programs), { onError: "skip" });
-  for (const [name, link] of links.byProgram)
-    process.stderr.write(`${name}: attached to ${link.description}\n`);
+  for (const { description } of links) process.stderr.write(`attached ${description}\n`);
   for (const { program, reason } of links.skipped)
-    process.stderr.write(`${program}: skipped: ${reason}\n`);
+    process.stderr.write(`skipped ${program}: ${reason}\n`);
   if (links.size === 0)
     throw new BpfError("no program of the object was attached", { code: "ERR_NOT_ATTACHED" });
 

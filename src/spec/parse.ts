@@ -189,10 +189,11 @@ class ObjectParser {
     const sections = linked.placed.map(({ fn }) => this.#file.sections[fn.section]!.name);
     const section = this.#file.sections[main.section]!.name;
     const optional = section.startsWith("?");
-    const meaning = sectionMeaning(optional ? section.slice(1) : section);
+    const name = optional ? section.slice(1) : section;
+    const meaning = sectionMeaning(name);
     return {
       name: main.name,
-      section,
+      section: name,
       type: meaning.type,
       attachType: meaning.attachType,
       attachTypeOptional: meaning.attachTypeOptional,

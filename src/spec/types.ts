@@ -33,7 +33,7 @@ export interface ObjectSpec {
 /** A program: an entry point with all functions it reaches, linked into one instruction stream. */
 export interface ProgramSpec {
   name: string;
-  /** Name of the ELF section, with a leading `?` where there is one. */
+  /** Name of the ELF section, without a leading `?`. */
   section: string;
   /** `ProgramType`, 0 when the section name tells none; set it before loading then. */
   type: number;

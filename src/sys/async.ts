@@ -1,8 +1,9 @@
 /**
  * Slow system calls on threads of libuv's pool, a bounded number at a time.
  *
- * The caller keeps the memory that the call uses alive until the promise settles. In worker threads the call runs at once
- * on the worker itself: terminating a worker while koffi has a call under way can end the whole process.
+ * The caller keeps the memory that the call uses alive until the promise settles. In worker threads
+ * the call runs at once on the worker itself: terminating a worker while koffi has a call under way
+ * can end the whole process.
  *
  * @module
  */
@@ -11,8 +12,8 @@ import { isMainThread } from "node:worker_threads";
 import { type Foreign, native } from "./ffi.ts";
 
 /**
- * One thread of libuv's pool is left to the file system and to name resolution, which a pool full of waiting closes would
- * stop. This also stays far below the 256 calls that koffi takes.
+ * One thread of libuv's pool is left to the file system and to name resolution, which a pool full
+ * of waiting closes would stop. This also stays far below the 256 calls that koffi takes.
  */
 const LIMIT: number = Math.min(
   Math.max((Number(process.env["UV_THREADPOOL_SIZE"]) || 4) - 1, 1),
@@ -22,7 +23,10 @@ const LIMIT: number = Math.min(
 const waiting: (() => void)[] = [];
 let running = 0;
 
-/** Calls `call(...parameters)` off the thread. The result is the C function's, or the negative errno. */
+/**
+ * Calls `call(...parameters)` off the thread. The result is the C function's, or the negative
+ * errno.
+ */
 export function callAsync<A extends readonly number[]>(
   call: Foreign<A>,
   ...parameters: A

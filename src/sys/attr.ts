@@ -1,8 +1,10 @@
 /**
- * Offsets and sizes of the members of `union bpf_attr`, one table a command, under the names that the kernel's header uses.
+ * Offsets and sizes of the members of `union bpf_attr`, one table a command, under the names that
+ * the kernel's header uses.
  *
- * From `include/uapi/linux/bpf.h`; `test/sys/attr.test.ts` compares every row with the running kernel's BTF. A kernel
- * accepts a longer structure than its own as long as what it does not know is zero, so the whole table is always passed.
+ * From `include/uapi/linux/bpf.h`; `test/sys/attr.test.ts` compares every row with the running
+ * kernel's BTF. A kernel accepts a longer structure than its own as long as what it does not know
+ * is zero, so the whole table is always passed.
  *
  * @module
  */
@@ -229,7 +231,9 @@ export const TASK_FD_QUERY = {
   probe_addr: [40, 8],
 } as const;
 
-/** The member `link_create` of `BPF_LINK_CREATE`: what all links have, and iterators and freplace. */
+/**
+ * The member `link_create` of `BPF_LINK_CREATE`: what all links have, and iterators and freplace.
+ */
 export const LINK_CREATE = {
   prog_fd: [0, 4],
   map_fd: [0, 4],
@@ -243,8 +247,8 @@ export const LINK_CREATE = {
 } as const;
 
 /**
- * The members of the union in `link_create`, one a kind of link; rows are `member.field` of the header.
- * `netkit` and `cgroup` have the layout of `tcx`.
+ * The members of the union in `link_create`, one a kind of link; rows are `member.field` of the
+ * header. `netkit` and `cgroup` have the layout of `tcx`.
  */
 export const LINK_CREATE_KIND = {
   "perf_event.bpf_cookie": [16, 8],

@@ -1,7 +1,8 @@
 /**
  * Many elements of a map in one system call, through memory that the caller sizes.
  *
- * Knows no fall-back: a map type without batches, and a kernel before 5.6, are errors here (`ENOTSUPP` and `EINVAL`).
+ * Knows no fall-back: a map type without batches, and a kernel before 5.6, are errors here
+ * (`ENOTSUPP` and `EINVAL`).
  *
  * @module
  */
@@ -14,10 +15,16 @@ import { Struct } from "./struct.ts";
 const ENOENT = 2;
 const EINTR = 4;
 const EOVERFLOW = 75;
-/** The kernel skips what is deleted under its hands three times, then says EINTR; the same place is tried so often again. */
+/**
+ * The kernel skips what is deleted under its hands three times, then says EINTR; the same place is
+ * tried so often again.
+ */
 const ATTEMPTS = 30;
 
-/** The kernel takes sizes as u32 and refuses more than INT_MAX; a map of anything near that fails for want of memory. */
+/**
+ * The kernel takes sizes as u32 and refuses more than INT_MAX; a map of anything near that fails
+ * for want of memory.
+ */
 export const MAX_ELEMENT_SIZE = 0x7fff_ffff;
 
 /** What a batch lookup found. */
@@ -39,7 +46,9 @@ export class BatchBuffer {
   readonly #cursor: Uint8Array;
   #started = false;
 
-  /** `valueBytes` as for `MapAccess`. Throws RangeError when the elements do not fit an ArrayBuffer. */
+  /**
+   * `valueBytes` as for `MapAccess`. Throws RangeError when the elements do not fit an ArrayBuffer.
+   */
   constructor(keySize: number, valueBytes: number, capacity: number) {
     checkSize("key size", keySize);
     checkSize("value size", valueBytes);
@@ -80,8 +89,9 @@ export class BatchBuffer {
   }
 
   /**
-   * Reads the elements that follow those of the call before. Throws SyscallError with code `ENOSPC` when one bucket of a hash
-   * holds more elements than the buffer: after {@link resize} the same call goes on. Linux 5.6.
+   * Reads the elements that follow those of the call before. Throws SyscallError with code `ENOSPC`
+   * when one bucket of a hash holds more elements than the buffer: after {@link resize} the same
+   * call goes on. Linux 5.6.
    */
   lookup(map: FileDescriptor, flags = 0): BatchResult {
     return this.#next("MAP_LOOKUP_BATCH", map, flags, "look up a batch of");
@@ -93,16 +103,16 @@ export class BatchBuffer {
   }
 
   /**
-   * Writes the first `count` elements of the buffer. Throws SyscallError, whose message says how many had been written. Linux
-   * 5.6.
+   * Writes the first `count` elements of the buffer. Throws SyscallError, whose message says how
+   * many had been written. Linux 5.6.
    */
   update(map: FileDescriptor, count: number, flags = 0): void {
     this.#each("MAP_UPDATE_BATCH", map, count, flags, "updated");
   }
 
   /**
-   * Removes the elements of the first `count` keys of the buffer and returns how many it removed before it met a key that the
-   * map does not have. Linux 5.6. Throws SyscallError.
+   * Removes the elements of the first `count` keys of the buffer and returns how many it removed
+   * before it met a key that the map does not have. Linux 5.6. Throws SyscallError.
    */
   delete(map: FileDescriptor, count: number, flags = 0): number {
     return this.#each("MAP_DELETE_BATCH", map, count, flags, "deleted");

@@ -1,5 +1,6 @@
 /**
- * One bpf(2) call: command and structure in, result or errno out, with the errors that follow from it.
+ * One bpf(2) call: command and structure in, result or errno out, with the errors that follow from
+ * it.
  *
  * @module
  */
@@ -8,23 +9,22 @@ import { SyscallError } from "../error.ts";
 import { BpfCommand, type BpfCommandName } from "./attr.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
-import type { Layout, Struct } from "./struct.ts";
-
-/** What the call under way uses. Optimised code may drop a local after its last use; it cannot drop this. */
-const inUse: { attr: unknown } = { attr: undefined };
+import { keepDuring, type Layout, type Struct } from "./struct.ts";
 
 /** Makes the call. The result is the kernel's, or the negative errno. */
 export function bpfCall(command: BpfCommandName, attr: Struct<Layout>): number {
   const { bpf, bpfNumber, errno } = native();
-  inUse.attr = attr;
-  const result = bpf(bpfNumber, BpfCommand[command], attr.address, attr.size);
-  // errno is read before anything else runs: the next call on this thread may change it.
-  const outcome = result === -1 ? -errno() : result;
-  inUse.attr = undefined;
-  return outcome;
+  return keepDuring(attr, () => {
+    const result = bpf(bpfNumber, BpfCommand[command], attr.address, attr.size);
+    // errno is read before anything else runs: the next call on this thread may change it.
+    return result === -1 ? -errno() : result;
+  });
 }
 
-/** Makes the call and throws SyscallError when it fails; `doing` starts the message, such as `create map events`. */
+/**
+ * Makes the call and throws SyscallError when it fails; `doing` starts the message, such as `create
+ * map events`.
+ */
 export function bpfCheck(command: BpfCommandName, attr: Struct<Layout>, doing: string): number {
   const result = bpfCall(command, attr);
   if (result < 0) throw bpfError(command, -result, doing);

@@ -21,17 +21,25 @@ import { bpfCheck, bpfOpen } from "./bpf-call.ts";
 import type { FileDescriptor } from "./fd.ts";
 import { addressOf, cText, Struct } from "./struct.ts";
 
-/** A descriptor (cgroup, perf event, network namespace, program…) or the index of a network interface. */
+/**
+ * A descriptor (cgroup, perf event, network namespace, program…) or the index of a network
+ * interface.
+ */
 export type Target = FileDescriptor | number;
 
 /** Where in a list of programs another one goes. */
 export interface Anchor {
-  /** The program or link next to it, as a descriptor, or as an id with `BPF_F_ID` (0x20) among the flags. */
+  /**
+   * The program or link next to it, as a descriptor, or as an id with `BPF_F_ID` (0x20) among the
+   * flags.
+   */
   readonly relative?: FileDescriptor | number | undefined;
   readonly expectedRevision?: bigint | undefined;
 }
 
-/** What `BPF_LINK_CREATE` takes; at most one of the members after `flags` applies to an attach type. */
+/**
+ * What `BPF_LINK_CREATE` takes; at most one of the members after `flags` applies to an attach type.
+ */
 export interface LinkCreateAttributes {
   /** The program, or the map of a struct_ops. */
   readonly program: FileDescriptor;
@@ -155,7 +163,10 @@ function setKprobeMulti(attr: Struct<typeof LAYOUT>, multi: KprobeMulti): void {
     .point("kprobe_multi.cookies", multi.cookies);
 }
 
-/** The kernel reads as many elements of every array as `cnt` says: a short one would be read past its end. */
+/**
+ * The kernel reads as many elements of every array as `cnt` says: a short one would be read past
+ * its end.
+ */
 function checkLength(
   kind: string,
   array: { length: number } | undefined,
@@ -166,7 +177,10 @@ function checkLength(
   }
 }
 
-/** Attaches to a raw tracepoint, or, with an empty name, where the program was loaded to attach. Throws SyscallError. */
+/**
+ * Attaches to a raw tracepoint, or, with an empty name, where the program was loaded to attach.
+ * Throws SyscallError.
+ */
 export function rawTracepointOpen(
   program: FileDescriptor,
   name: string,
@@ -208,7 +222,9 @@ export function linkDetach(link: FileDescriptor): void {
   );
 }
 
-/** Starts one run of an iterator; the descriptor is read to its end. Linux 5.8. Throws SyscallError. */
+/**
+ * Starts one run of an iterator; the descriptor is read to its end. Linux 5.8. Throws SyscallError.
+ */
 export function iteratorCreate(link: FileDescriptor, what: string): FileDescriptor {
   const attr = new Struct(ITER_CREATE).set("link_fd", link.number);
   return bpfOpen("ITER_CREATE", attr, `start ${what}`, what);
@@ -280,7 +296,8 @@ export function programQuery(query: {
     bpfCheck("PROG_QUERY", attr, `list programs attached to ${nameOf(query.target)}`);
     return attr;
   };
-  // Room for the usual few is tried first only when the kernel says how many there are: a short array is ENOSPC.
+  // Room for the usual few is tried first only when the kernel says how many there are: a short
+  // array is ENOSPC.
   const count = ask(new Uint32Array(0), undefined).get("prog_cnt");
   const programIds = new Uint32Array(new ArrayBuffer(count * 4));
   const linkIds = new Uint32Array(new ArrayBuffer(count * 4));

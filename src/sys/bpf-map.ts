@@ -29,7 +29,10 @@ export interface MapCreateAttributes {
   readonly valueType?: number | undefined;
   /** The type of a struct_ops value, in vmlinux or in `valueTypeBtf`. */
   readonly vmlinuxValueType?: number | undefined;
-  /** A module's BTF for `vmlinuxValueType`; `BPF_F_VTYPE_BTF_OBJ_FD` must be among the flags. Linux 6.9. */
+  /**
+   * A module's BTF for `vmlinuxValueType`; `BPF_F_VTYPE_BTF_OBJ_FD` must be among the flags. Linux
+   * 6.9.
+   */
   readonly valueTypeBtf?: FileDescriptor | undefined;
   readonly mapExtra?: bigint | undefined;
   /** A BPF token; sets `BPF_F_TOKEN_FD`. Linux 6.9. */
@@ -59,7 +62,10 @@ export function mapCreate(attributes: MapCreateAttributes, what: string): FileDe
   return bpfOpen("MAP_CREATE", attr, `create ${what}`, what);
 }
 
-/** Makes a map read-only for system calls from now on; programs still write. Linux 5.2. Throws SyscallError. */
+/**
+ * Makes a map read-only for system calls from now on; programs still write. Linux 5.2. Throws
+ * SyscallError.
+ */
 export function mapFreeze(map: FileDescriptor): void {
   const attr = new Struct(MAP_ELEM).set("map_fd", map.number);
   bpfCheck("MAP_FREEZE", attr, `freeze ${map.what}`);

@@ -1,5 +1,6 @@
 /**
- * bpf(2) commands that programs, maps, links and BTF share: pins, ids, information; and statistics and tokens.
+ * bpf(2) commands that programs, maps, links and BTF share: pins, ids, information; and statistics
+ * and tokens.
  *
  * @module
  */
@@ -28,8 +29,8 @@ export function objectPin(object: FileDescriptor, path: string): void {
 }
 
 /**
- * Opens what is pinned at a path. `flags` may be `BPF_F_RDONLY` (0x8) or `BPF_F_WRONLY` (0x10) for a map.
- * Throws SyscallError.
+ * Opens what is pinned at a path. `flags` may be `BPF_F_RDONLY` (0x8) or `BPF_F_WRONLY` (0x10) for
+ * a map. Throws SyscallError.
  */
 export function objectGet(path: string, flags = 0, what = `pin ${path}`): FileDescriptor {
   const attr = new Struct(OBJ).pointText("pathname", path).set("file_flags", flags);
@@ -46,12 +47,16 @@ export function mapGetNextId(id: number): number | undefined {
   return nextId("MAP_GET_NEXT_ID", id, "maps");
 }
 
-/** The lowest BTF id above `id`, or `undefined` after the last one. Linux 5.4. Throws SyscallError. */
+/**
+ * The lowest BTF id above `id`, or `undefined` after the last one. Linux 5.4. Throws SyscallError.
+ */
 export function btfGetNextId(id: number): number | undefined {
   return nextId("BTF_GET_NEXT_ID", id, "BTF objects");
 }
 
-/** The lowest link id above `id`, or `undefined` after the last one. Linux 5.8. Throws SyscallError. */
+/**
+ * The lowest link id above `id`, or `undefined` after the last one. Linux 5.8. Throws SyscallError.
+ */
 export function linkGetNextId(id: number): number | undefined {
   return nextId("LINK_GET_NEXT_ID", id, "links");
 }
@@ -61,7 +66,10 @@ export function programGetFdById(id: number, what = `program ${id}`): FileDescri
   return byId("PROG_GET_FD_BY_ID", id, 0, what);
 }
 
-/** Opens a map by its id; `flags` as for {@link objectGet}. Throws SyscallError, with code `ENOENT` when there is none. */
+/**
+ * Opens a map by its id; `flags` as for {@link objectGet}. Throws SyscallError, with code `ENOENT`
+ * when there is none.
+ */
 export function mapGetFdById(id: number, what = `map ${id}`, flags = 0): FileDescriptor {
   return byId("MAP_GET_FD_BY_ID", id, flags, what);
 }
@@ -71,22 +79,26 @@ export function btfGetFdById(id: number, what = `BTF ${id}`): FileDescriptor {
   return byId("BTF_GET_FD_BY_ID", id, 0, what);
 }
 
-/** Opens a link by its id. Linux 5.8. Throws SyscallError, with code `ENOENT` when there is none. */
+/**
+ * Opens a link by its id. Linux 5.8. Throws SyscallError, with code `ENOENT` when there is none.
+ */
 export function linkGetFdById(id: number, what = `link ${id}`): FileDescriptor {
   return byId("LINK_GET_FD_BY_ID", id, 0, what);
 }
 
 /**
- * Writes `struct bpf_prog_info`, `bpf_map_info`, `bpf_btf_info` or `bpf_link_info` into `info` and returns how many of its
- * bytes the kernel knows. Counts that the caller set before are read; `pointers` gives, by byte offset in `info`, the arrays
- * that pointer members name, which read as zero again afterwards. Throws SyscallError.
+ * Writes `struct bpf_prog_info`, `bpf_map_info`, `bpf_btf_info` or `bpf_link_info` into `info` and
+ * returns how many of its bytes the kernel knows. Counts that the caller set before are read;
+ * `pointers` gives, by byte offset in `info`, the arrays that pointer members name, which read as
+ * zero again afterwards. Throws SyscallError.
  */
 export function objectInfo(
   object: FileDescriptor,
   info: Uint8Array,
   pointers: Readonly<Record<number, ArrayBufferView>> = {},
 ): number {
-  // The caller's bytes might begin inside V8's heap, or at an odd address: the kernel gets a copy of its own.
+  // The caller's bytes might begin inside V8's heap, or at an odd address: the kernel gets a copy
+  // of its own.
   const block = new Uint8Array(new ArrayBuffer(info.length));
   block.set(info);
   const view = viewOf(block);
@@ -117,7 +129,10 @@ export interface TaskFdInfo {
   readonly address: bigint;
 }
 
-/** Asks what descriptor `fd` of process `pid` (0 for this one) runs. Linux 4.18. Throws SyscallError. */
+/**
+ * Asks what descriptor `fd` of process `pid` (0 for this one) runs. Linux 4.18. Throws
+ * SyscallError.
+ */
 export function taskFdQuery(fd: FileDescriptor, pid = process.pid): TaskFdInfo {
   const name = new Uint8Array(new ArrayBuffer(4096));
   const attr = new Struct(TASK_FD_QUERY)
@@ -135,13 +150,19 @@ export function taskFdQuery(fd: FileDescriptor, pid = process.pid): TaskFdInfo {
   };
 }
 
-/** Has the kernel count runs and time of programs until the descriptor is closed. Linux 5.8. Throws SyscallError. */
+/**
+ * Has the kernel count runs and time of programs until the descriptor is closed. Linux 5.8. Throws
+ * SyscallError.
+ */
 export function enableStats(type = 0): FileDescriptor {
   const attr = new Struct(ENABLE_STATS).set("type", type);
   return bpfOpen("ENABLE_STATS", attr, "enable program statistics", "program statistics");
 }
 
-/** Makes a token from a BPF file system that was mounted with delegation. Linux 6.9. Throws SyscallError. */
+/**
+ * Makes a token from a BPF file system that was mounted with delegation. Linux 6.9. Throws
+ * SyscallError.
+ */
 export function tokenCreate(fileSystem: FileDescriptor): FileDescriptor {
   const attr = new Struct(TOKEN_CREATE).set("bpffs_fd", fileSystem.number);
   const what = `token of ${fileSystem.what}`;

@@ -1,5 +1,5 @@
 /**
- * bpf(2) commands that load and run programs, and that load BTF.
+ * bpf(2) commands that load and run programs.
  *
  * A refused program is a result, not an error: its caller reads the verifier's log and decides.
  *
@@ -7,16 +7,8 @@
  */
 
 import { cstring } from "../bytes.ts";
-import { BtfError } from "../error.ts";
 import { callAsync } from "./async.ts";
-import {
-  BpfCommand,
-  BTF_LOAD,
-  PROG_BIND_MAP,
-  PROG_LOAD,
-  PROG_STREAM_READ,
-  PROG_TEST_RUN,
-} from "./attr.ts";
+import { BpfCommand, PROG_BIND_MAP, PROG_LOAD, PROG_STREAM_READ, PROG_TEST_RUN } from "./attr.ts";
 import { bpfCall, bpfCheck, bpfError } from "./bpf-call.ts";
 import { TOKEN_FD } from "./bpf-map.ts";
 import { FileDescriptor } from "./fd.ts";
@@ -25,7 +17,10 @@ import { Struct } from "./struct.ts";
 
 const EINTR = 4;
 const EAGAIN = 11;
-/** The verifier gives up with EAGAIN when a signal is pending, which a profiler's timer can repeat: not for ever. */
+/**
+ * The verifier gives up with EAGAIN when a signal is pending, which a profiler's timer can repeat:
+ * not for ever.
+ */
 const LOAD_ATTEMPTS = 30;
 const RUN_ATTEMPTS = 30;
 const SLOT = 8;
@@ -61,7 +56,10 @@ export interface ProgramLoadAttributes {
   readonly fdArrayCount?: number | undefined;
   /** A BPF token; sets `BPF_F_TOKEN_FD`. Linux 6.9. */
   readonly token?: FileDescriptor | undefined;
-  /** Descriptors whose numbers are in `instructions` or `fdArray`; an asynchronous load keeps them open until it ends. */
+  /**
+   * Descriptors whose numbers are in `instructions` or `fdArray`; an asynchronous load keeps them
+   * open until it ends.
+   */
   readonly uses?: readonly FileDescriptor[] | undefined;
 }
 
@@ -97,8 +95,8 @@ export function programLoad(
 }
 
 /**
- * As {@link programLoad}, with the verifier on another thread. Buffers of `attributes` may change as soon as this returns;
- * descriptors may be closed, and stay valid until the load ends.
+ * As {@link programLoad}, with the verifier on another thread. Buffers of `attributes` may change
+ * as soon as this returns; descriptors may be closed, and stay valid until the load ends.
  */
 export async function programLoadAsync(
   attributes: ProgramLoadAttributes,
@@ -175,7 +173,10 @@ function countRecords(kind: string, bytes: Uint8Array, size: number): number {
   return count;
 }
 
-/** The caller may write to its buffers while another thread reads; the kernel must see them as they are now. */
+/**
+ * The caller may write to its buffers while another thread reads; the kernel must see them as they
+ * are now.
+ */
 function copyBuffers(attributes: ProgramLoadAttributes): ProgramLoadAttributes {
   return {
     ...attributes,
@@ -196,53 +197,6 @@ function finishLoad(
   if (result < 0) return { errno: -result, log, logTrueSize };
   const fd = new FileDescriptor(result, `program ${attributes.name ?? ""}`.trimEnd());
   return { fd, errno: 0, log, logTrueSize };
-}
-
-/** How `BPF_BTF_LOAD` is asked. */
-export interface BtfLoadOptions {
-  readonly logLevel?: number | undefined;
-  /** Bytes. */
-  readonly logSize?: number | undefined;
-  /** A BPF token; sets `BPF_F_TOKEN_FD`. Linux 6.9. */
-  readonly token?: FileDescriptor | undefined;
-  /** For messages. Default `BTF`. */
-  readonly what?: string | undefined;
-}
-
-/**
- * Gives the kernel type information. Throws SyscallError; without `logLevel` a refused blob is offered once more to get
- * the kernel's log, whose last line is in the message and the whole of which is the message of `cause`, a BtfError.
- */
-export function btfLoad(bytes: Uint8Array, options: BtfLoadOptions = {}): { fd: FileDescriptor } {
-  const what = options.what ?? "BTF";
-  const { logLevel = 0, logSize = 65_536 } = options;
-  let attempt = tryBtfLoad(bytes, options, logLevel, logSize);
-  if (attempt.result < 0 && logLevel === 0) attempt = tryBtfLoad(bytes, options, 1, logSize);
-  if (attempt.result >= 0) return { fd: new FileDescriptor(attempt.result, what) };
-  const { log } = attempt;
-  const last = log.trimEnd().split("\n").at(-1) ?? "";
-  const error = bpfError("BTF_LOAD", -attempt.result, `load ${what}${last && ` (${last})`}`);
-  if (log !== "") error.cause = new BtfError(log);
-  throw error;
-}
-
-function tryBtfLoad(
-  bytes: Uint8Array,
-  options: BtfLoadOptions,
-  logLevel: number,
-  logSize: number,
-): { result: number; log: string } {
-  const logBytes = logLevel === 0 ? undefined : new Uint8Array(new ArrayBuffer(logSize));
-  const attr = new Struct(BTF_LOAD)
-    .point("btf", bytes)
-    .set("btf_size", bytes.length)
-    .set("btf_log_level", logLevel)
-    .set("btf_log_size", logBytes?.length)
-    .point("btf_log_buf", logBytes)
-    .set("btf_flags", options.token === undefined ? 0 : TOKEN_FD)
-    .set("btf_token_fd", options.token?.number);
-  const result = bpfCall("BTF_LOAD", attr);
-  return { result, log: logBytes === undefined ? "" : cstring(logBytes) };
 }
 
 /** What a test run is given. */
@@ -306,15 +260,17 @@ export function programTestRun(
   };
 }
 
-/** Has a program hold a map that its instructions do not mention. Linux 5.10. Throws SyscallError. */
+/**
+ * Has a program hold a map that its instructions do not mention. Linux 5.10. Throws SyscallError.
+ */
 export function programBindMap(program: FileDescriptor, map: FileDescriptor): void {
   const attr = new Struct(PROG_BIND_MAP).set("prog_fd", program.number).set("map_fd", map.number);
   bpfCheck("PROG_BIND_MAP", attr, `bind ${map.what} to ${program.what}`);
 }
 
 /**
- * Reads what a program printed; `stream` is 1 for its output and 2 for its errors. Returns the number of bytes, 0 when there
- * is nothing (more). Linux 6.17. Throws SyscallError.
+ * Reads what a program printed; `stream` is 1 for its output and 2 for its errors. Returns the
+ * number of bytes, 0 when there is nothing (more). Linux 6.17. Throws SyscallError.
  */
 export function programStreamRead(
   program: FileDescriptor,

@@ -1,13 +1,15 @@
 /**
  * bpf(2), one function a command, without its numbers and addresses.
  *
- * Everything here throws SyscallError with `syscall` "bpf" and the command's name, unless its comment says otherwise, and
- * UnsupportedError where there is no Linux or no koffi. Diagnosis (privileges, limits, versions) is left to the callers.
+ * Everything here throws SyscallError with `syscall` "bpf" and the command's name, unless its
+ * comment says otherwise, and UnsupportedError where there is no Linux or no koffi. Diagnosis
+ * (privileges, limits, versions) is left to the callers.
  *
  * @module
  */
 
 export { BpfCommand, type BpfCommandName } from "./attr.ts";
+export { type BtfLoadOptions, btfLoad } from "./bpf-btf.ts";
 export {
   type Anchor,
   iteratorCreate,
@@ -47,8 +49,6 @@ export {
   tokenCreate,
 } from "./bpf-object.ts";
 export {
-  type BtfLoadOptions,
-  btfLoad,
   type ProgramLoadAttributes,
   type ProgramLoadLog,
   type ProgramLoadResult,

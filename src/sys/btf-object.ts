@@ -1,5 +1,6 @@
 /**
- * The kernel's own BTF objects, by name: attaching to a function of a module needs a descriptor of the module's types.
+ * The kernel's own BTF objects, by name: attaching to a function of a module needs a descriptor of
+ * the module's types.
  *
  * The types themselves are in `kernel-btf.ts`.
  *
@@ -23,8 +24,8 @@ export const BTF_INFO = {
 const BTF_INFO_SIZE = 32;
 
 /**
- * Opens the kernel's own BTF object of a module, or of `vmlinux`, which attaching to a module's function needs; `undefined`
- * when there is none of that name. Linux 5.11. Throws SyscallError.
+ * Opens the kernel's own BTF object of a module, or of `vmlinux`, which attaching to a module's
+ * function needs; `undefined` when there is none of that name. Linux 5.11. Throws SyscallError.
  */
 export function openKernelBtf(name: string): FileDescriptor | undefined {
   const text = new Uint8Array(new ArrayBuffer(64));
@@ -40,6 +41,8 @@ export function openKernelBtf(name: string): FileDescriptor | undefined {
       fd.close();
       // A longer name than any module's is not the one.
       if (error instanceof BpfError && error.code === "ENOSPC") continue;
+      // Before 5.11 there are no names, and no objects of the kernel's own.
+      if (error instanceof BpfError && error.code === "E2BIG") return undefined;
       throw error;
     }
     const kernel = view.getUint32(BTF_INFO.kernel_btf, hostLittleEndian) === 1;

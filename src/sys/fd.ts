@@ -1,7 +1,9 @@
 /**
- * The one owner of a file descriptor: closes it once, and never hands out a number that is no longer its own.
+ * The one owner of a file descriptor: closes it once, and never hands out a number that is no
+ * longer its own.
  *
- * Knows nothing of what the descriptor stands for. The garbage collector closes nothing; `leak.ts` can report it.
+ * Knows nothing of what the descriptor stands for. The garbage collector closes nothing; `leak.ts`
+ * can report it.
  *
  * @module
  */
@@ -13,11 +15,16 @@ import { forgetHandle, trackHandle } from "./leak.ts";
 
 /** `F_DUPFD_CLOEXEC` of `include/uapi/linux/fcntl.h`. */
 const F_DUPFD_CLOEXEC = 1030;
-/** Below this are the standard streams, which other code closes, replaces and writes to by number. */
+/**
+ * Below this are the standard streams, which other code closes, replaces and writes to by number.
+ */
 const FIRST = 3;
 const EBADF = 9;
 
-/** A file descriptor that this object owns, with the name that messages use for it, such as `map events`. */
+/**
+ * A file descriptor that this object owns, with the name that messages use for it, such as `map
+ * events`.
+ */
 export class FileDescriptor implements Disposable, AsyncDisposable {
   readonly what: string;
   /** -1 once closed. */
@@ -27,14 +34,22 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
   #whenReleased: (() => void)[] = [];
   #whenClosing: Set<() => void> | undefined;
 
-  /** Takes over `fd`, which nobody else may close from here on. A number below 3 is moved to a higher one. */
+  /**
+   * Takes over `fd`, which nobody else may close from here on. A number below 3 is moved to a
+   * higher one.
+   */
   constructor(fd: number, what: string) {
+    if (!Number.isInteger(fd) || fd < 0) {
+      throw new RangeError(`${what}: ${fd} is no file descriptor`);
+    }
     this.what = what;
     this.#number = fd < FIRST ? moveUp(fd, what) : fd;
     trackHandle(this, what);
   }
 
-  /** The number, for a system call made at once. Throws BpfError with code `ERR_CLOSED` after close. */
+  /**
+   * The number, for a system call made at once. Throws BpfError with code `ERR_CLOSED` after close.
+   */
   get number(): number {
     if (this.#number === -1) throw closedError(this.what);
     return this.#number;
@@ -45,7 +60,10 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
     return this.#number === -1;
   }
 
-  /** Closes the descriptor. Closing again does nothing. Waits for asynchronous calls that still use it. */
+  /**
+   * Closes the descriptor. Closing again does nothing. Waits for asynchronous calls that still use
+   * it.
+   */
   close(): void {
     const number = this.#retire();
     if (number === -1) return;
@@ -53,7 +71,10 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
     else closeNumber(number, this.what);
   }
 
-  /** As {@link close}, on another thread: letting go of some links takes the kernel a quarter of a second. */
+  /**
+   * As {@link close}, on another thread: letting go of some links takes the kernel a quarter of a
+   * second.
+   */
   async closeAsync(): Promise<void> {
     const number = this.#retire();
     if (number === -1) return;
@@ -82,7 +103,10 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
     };
   }
 
-  /** Calls `listener` when the descriptor is about to be closed; the returned function takes that back. */
+  /**
+   * Calls `listener` when the descriptor is about to be closed; the returned function takes that
+   * back.
+   */
   onClose(listener: () => void): () => void {
     if (this.#number === -1) throw closedError(this.what);
     this.#whenClosing ??= new Set();
@@ -119,7 +143,6 @@ export function closedError(what: string): BpfError {
 }
 
 function moveUp(fd: number, what: string): number {
-  if (!Number.isInteger(fd) || fd < 0) throw new RangeError(`${what}: ${fd} is no file descriptor`);
   const moved = duplicateNumber(fd, what);
   native().close(fd);
   return moved;
@@ -142,7 +165,10 @@ function closeNumber(number: number, what: string): void {
   checkClosed(close(number) === -1 ? -errno() : 0, what);
 }
 
-/** Linux has closed the descriptor whatever close(2) says, except when there was none: then somebody closed ours. */
+/**
+ * Linux has closed the descriptor whatever close(2) says, except when there was none: then somebody
+ * closed ours.
+ */
 function checkClosed(result: number, what: string): void {
   if (result === -EBADF) {
     throw new SyscallError(`close ${what}, which something else has closed by its number`, {

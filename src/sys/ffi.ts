@@ -1,8 +1,9 @@
 /**
  * The door to the C library: koffi is loaded here, at the first system call, and nowhere else.
  *
- * Knows prototypes, not meanings: numbers go in, numbers come out, addresses are numbers too. Nothing outside `src/sys`
- * may import this file. Importing it costs nothing; only {@link native} loads koffi.
+ * Knows prototypes, not meanings: numbers go in, numbers come out, addresses are numbers too.
+ * Nothing outside `src/sys` may import this file. Importing it costs nothing; only {@link native}
+ * loads koffi.
  *
  * @module
  */
@@ -10,7 +11,9 @@
 import { createRequire } from "node:module";
 import { UnsupportedError } from "../error.ts";
 
-/** A C function whose arguments and result are numbers; `async` runs it on a thread of libuv's pool. */
+/**
+ * A C function whose arguments and result are numbers; `async` runs it on a thread of libuv's pool.
+ */
 export interface Foreign<A extends readonly number[]> {
   (...parameters: A): number;
   async(...parameters: [...A, (error: unknown, result: number) => void]): void;
@@ -23,7 +26,10 @@ export interface PollHandle {
   unref(): void;
 }
 
-/** The C functions that this package calls. All return -1 on failure; {@link Native.errno} must be read at once. */
+/**
+ * The C functions that this package calls. All return -1 on failure; {@link Native.errno} must be
+ * read at once.
+ */
 export interface Native {
   /** Number of bpf(2), the first argument of {@link Native.bpf}. */
   readonly bpfNumber: number;
@@ -50,11 +56,19 @@ export interface Native {
   readonly pageSize: Foreign<[]>;
   /** The calling thread's errno; inside the callback of an `async` call, that call's. */
   errno(): number;
-  /** Where the bytes of a buffer or view are. The caller keeps the buffer alive for as long as it uses the number. */
+  /**
+   * Where the bytes of a buffer or view are. The caller keeps the buffer alive for as long as it
+   * uses the number.
+   */
   address(bytes: ArrayBuffer | ArrayBufferView): number;
-  /** An ArrayBuffer over foreign memory. The caller has checked address and length: a wrong one ends the process. */
+  /**
+   * An ArrayBuffer over foreign memory. The caller has checked address and length: a wrong one ends
+   * the process.
+   */
   view(address: number, length: number): ArrayBuffer;
-  /** Calls back on this thread's event loop while `fd` is readable; `undefined` where koffi cannot. */
+  /**
+   * Calls back on this thread's event loop while `fd` is readable; `undefined` where koffi cannot.
+   */
   readonly poll: ((fd: number, callback: () => void) => PollHandle) | undefined;
 }
 
@@ -79,7 +93,10 @@ export interface Platform {
   readonly require: (name: string) => unknown;
 }
 
-/** `bpf` and `perf_event_open` of `arch/x86/entry/syscalls/syscall_64.tbl` and of `scripts/syscall.tbl` (the others). */
+/**
+ * `bpf` and `perf_event_open` of `arch/x86/entry/syscalls/syscall_64.tbl` and of
+ * `scripts/syscall.tbl` (the others).
+ */
 const SYSCALL_NUMBERS: Readonly<Record<string, readonly [bpf: number, perfEventOpen: number]>> = {
   x64: [321, 298],
   arm64: [280, 241],
@@ -89,7 +106,10 @@ const SYSCALL_NUMBERS: Readonly<Record<string, readonly [bpf: number, perfEventO
 
 let loaded: Native | undefined;
 
-/** The C functions; the first call loads koffi. Throws UnsupportedError where there is no Linux or no koffi. */
+/**
+ * The C functions; the first call loads koffi. Throws UnsupportedError where there is no Linux or
+ * no koffi.
+ */
 export function native(): Native {
   loaded ??= loadNative({
     platform: process.platform,
@@ -109,8 +129,9 @@ export function loadNative(where: Platform): Native {
   const numbers = checkPlatform(where);
   const koffi = loadKoffi(where);
   const library = koffi.load(null);
-  // Integer arguments of C-variadic functions travel in the same registers as those of others on the four
-  // architectures above, so fixed prototypes serve; koffi's variadic calls are slower and cannot be asynchronous.
+  // Integer arguments of C-variadic functions travel in the same registers as those of others on
+  // the four architectures above, so fixed prototypes serve; koffi's variadic calls are slower and
+  // cannot be asynchronous.
   const declare = <A extends readonly number[]>(
     name: string,
     result: string,

@@ -1,7 +1,9 @@
 /**
- * Files and directories as descriptors of our own: cgroups, namespaces, mounts, and what iterators print.
+ * Files and directories as descriptors of our own: cgroups, namespaces, mounts, and what iterators
+ * print.
  *
- * Node's own descriptors will not do: in a worker thread Node closes, or complains about, those that others close.
+ * Node's own descriptors will not do: in a worker thread Node closes, or complains about, those
+ * that others close.
  *
  * @module
  */
@@ -10,25 +12,22 @@ import { constants } from "node:fs";
 import { SyscallError } from "../error.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
-import { addressOf, cText } from "./struct.ts";
+import { addressOf, cText, keepDuring } from "./struct.ts";
 
 /** `O_CLOEXEC`; the same on x86-64, arm64, riscv64 and loong64, and not among Node's constants. */
 const O_CLOEXEC = 0x8_0000;
 const EINTR = 4;
 
-/** Keeps memory alive during a call, see `bpf-call.ts`. */
-const inUse: { memory: unknown } = { memory: undefined };
-
 /** Opens a file for reading; `flags` are further flags of open(2). Throws SyscallError. */
 export function openFile(path: string, what: string = path, flags = 0): FileDescriptor {
   const { open, errno } = native();
   const text = cText(path);
-  inUse.memory = text;
-  const fd = open(addressOf(text), constants.O_RDONLY | O_CLOEXEC | flags, 0);
-  const failure = fd === -1 ? errno() : 0;
-  inUse.memory = undefined;
-  if (fd === -1) throw new SyscallError(`open ${path}`, { errno: failure, syscall: "open" });
-  return new FileDescriptor(fd, what);
+  const result = keepDuring(text, () => {
+    const fd = open(addressOf(text), constants.O_RDONLY | O_CLOEXEC | flags, 0);
+    return fd === -1 ? -errno() : fd;
+  });
+  if (result < 0) throw new SyscallError(`open ${path}`, { errno: -result, syscall: "open" });
+  return new FileDescriptor(result, what);
 }
 
 /** Opens a directory, such as a cgroup. Throws SyscallError. */
@@ -36,20 +35,20 @@ export function openDirectory(path: string, what: string = path): FileDescriptor
   return openFile(path, what, constants.O_DIRECTORY);
 }
 
-/** Reads up to `bytes.length` bytes into `bytes` and returns how many, 0 at the end. Throws SyscallError. */
+/**
+ * Reads up to `bytes.length` bytes into `bytes` and returns how many, 0 at the end. Throws
+ * SyscallError.
+ */
 export function readInto(fd: FileDescriptor, bytes: Uint8Array): number {
   const { read, errno } = native();
-  const address = addressOf(bytes);
-  inUse.memory = bytes;
-  let result: number;
-  let failure = 0;
-  do {
-    result = read(fd.number, address, bytes.length);
-    failure = result === -1 ? errno() : 0;
-  } while (failure === EINTR);
-  inUse.memory = undefined;
-  if (result === -1) {
-    throw new SyscallError(`read ${fd.what}`, { errno: failure, syscall: "read" });
-  }
+  const result = keepDuring(bytes, () => {
+    const address = addressOf(bytes);
+    for (;;) {
+      const count = read(fd.number, address, bytes.length);
+      const failure = count === -1 ? errno() : 0;
+      if (failure !== EINTR) return failure === 0 ? count : -failure;
+    }
+  });
+  if (result < 0) throw new SyscallError(`read ${fd.what}`, { errno: -result, syscall: "read" });
   return result;
 }

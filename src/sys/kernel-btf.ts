@@ -26,8 +26,9 @@ let vmlinux: Btf | undefined;
 const modules = new Map<string, Btf>();
 
 /**
- * The types of the running kernel, read at the first call and shared by all later ones. Throws UnsupportedError with feature
- * `kernel BTF` where the kernel has none, and BtfError when it is malformed.
+ * The types of the running kernel, read at the first call and shared by all later ones. Throws
+ * UnsupportedError with feature `kernel BTF` where the kernel has none, and BtfError when it is
+ * malformed.
  */
 export function kernelBtf(): Btf {
   if (vmlinux === undefined) {
@@ -44,7 +45,9 @@ export function kernelBtf(): Btf {
   return vmlinux;
 }
 
-/** Forgets the types of the kernel and its modules; memory is freed when nobody uses them any more. */
+/**
+ * Forgets the types of the kernel and its modules; memory is freed when nobody uses them any more.
+ */
 export function dropKernelBtf(): void {
   vmlinux = undefined;
   modules.clear();
@@ -62,14 +65,14 @@ export function moduleNames(): string[] {
 }
 
 /**
- * The types of a loaded module, on top of {@link kernelBtf}. Throws BpfError with code `ENOENT` when the module is not loaded or
- * has no types, UnsupportedError and BtfError as for the kernel.
+ * The types of a loaded module, on top of {@link kernelBtf}. Throws BpfError with code `ENOENT`
+ * when the module is not loaded or has no types, UnsupportedError and BtfError as for the kernel.
  */
 export function moduleBtf(name: string): Btf {
   const base = kernelBtf();
   let btf = modules.get(name);
   if (btf === undefined) {
-    const bytes = name === "vmlinux" || /[/\0]/.test(name) ? undefined : readBtf(name);
+    const bytes = /^[\w-]+$/.test(name) && name !== "vmlinux" ? readBtf(name) : undefined;
     if (bytes === undefined) {
       throw new BpfError(
         `read the types of module ${name}: there is no ${FOLDER}/${name}; is the module loaded, and was it built with ` +
@@ -83,7 +86,10 @@ export function moduleBtf(name: string): Btf {
   return btf;
 }
 
-/** The types of every loaded module that has some, in the order of {@link moduleNames}; throws as {@link moduleBtf}. */
+/**
+ * The types of every loaded module that has some, in the order of {@link moduleNames}; throws as
+ * {@link moduleBtf}.
+ */
 export function moduleBtfs(): { readonly name: string; readonly btf: Btf }[] {
   return moduleNames().flatMap((name) => {
     try {
@@ -102,8 +108,11 @@ function readBtf(name: string): Uint8Array | undefined {
   return existsSync(path) ? (mapFile(path) ?? readWhole(path)) : undefined;
 }
 
-/** The file in memory without a copy; `undefined` where that does not go, as before Linux 6.16. */
-function mapFile(path: string): Uint8Array | undefined {
+/**
+ * A file in memory without a copy; `undefined` where that does not go, as for BTF before Linux
+ * 6.16.
+ */
+export function mapFile(path: string): Uint8Array | undefined {
   try {
     const fd = openFile(path);
     try {
@@ -116,8 +125,11 @@ function mapFile(path: string): Uint8Array | undefined {
   }
 }
 
-/** Reads to the end: sysfs gives a page at a time, and only the end says that there is no more. */
-function readWhole(path: string): Uint8Array {
+/**
+ * Reads a file to the end: sysfs gives a page at a time, and only the end says that there is no
+ * more.
+ */
+export function readWhole(path: string): Uint8Array {
   const fd = openSync(path, "r");
   try {
     let bytes = new Uint8Array(fstatSync(fd).size + 1);

@@ -27,15 +27,19 @@ let runningRelease: KernelRelease | undefined;
 let possible: readonly number[] | undefined;
 let page: number | undefined;
 
-/** The release of the running kernel, with the true patch level on distributions that hide it from uname(2). */
+/**
+ * The release of the running kernel, with the true patch level on distributions that hide it from
+ * uname(2).
+ */
 export function release(): KernelRelease {
   runningRelease ??= parseRelease(osRelease(), osVersion(), readIfThere("/proc/version_signature"));
   return runningRelease;
 }
 
 /**
- * The release in the texts of the three places that may tell it: `uname -r`; `uname -v`, where Debian puts the version that its
- * `uname -r` rounds (`#1 SMP Debian 5.10.262-1`); and `/proc/version_signature`, where Ubuntu does (`Ubuntu 5.15.0-1 5.15.7`).
+ * The release in the texts of the three places that may tell it: `uname -r`; `uname -v`, where
+ * Debian puts the version that its `uname -r` rounds (`#1 SMP Debian 5.10.262-1`); and
+ * `/proc/version_signature`, where Ubuntu does (`Ubuntu 5.15.0-1 5.15.7`).
  */
 export function parseRelease(text: string, version = "", signature = ""): KernelRelease {
   const exact =
@@ -48,7 +52,10 @@ export function parseRelease(text: string, version = "", signature = ""): Kernel
   return { text, major, minor, patch };
 }
 
-/** `LINUX_VERSION_CODE` of a release: one byte each for minor and patch level, the latter at most 255. */
+/**
+ * `LINUX_VERSION_CODE` of a release: one byte each for minor and patch level, the latter at most
+ * 255.
+ */
 export function versionCode({ major, minor, patch }: KernelRelease = release()): number {
   return major * 0x1_0000 + minor * 0x100 + Math.min(patch, 255);
 }
@@ -58,7 +65,10 @@ export function possibleCpus(): number {
   return possibleCpuList().length;
 }
 
-/** The numbers of the CPUs that the kernel could ever have, in the order of the values of a per-CPU map. */
+/**
+ * The numbers of the CPUs that the kernel could ever have, in the order of the values of a per-CPU
+ * map.
+ */
 export function possibleCpuList(): readonly number[] {
   possible ??= readCpuList("possible");
   return possible;
@@ -69,7 +79,9 @@ export function onlineCpus(): number[] {
   return readCpuList("online");
 }
 
-/** The CPUs of a list such as `0-3,8`, in ascending order. Throws BpfError with code `ERR_CPU_LIST`. */
+/**
+ * The CPUs of a list such as `0-3,8`, in ascending order. Throws BpfError with code `ERR_CPU_LIST`.
+ */
 export function parseCpuList(text: string): number[] {
   const cpus = new Set<number>();
   for (const part of text.trim().split(",")) {

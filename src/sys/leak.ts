@@ -1,8 +1,9 @@
 /**
- * A debug report of handles that nobody closed: with `NODE_DEBUG=ebpf` the garbage collector's finds become warnings.
+ * A debug report of handles that nobody closed: with `NODE_DEBUG=ebpf` the garbage collector's
+ * finds become warnings.
  *
- * Never closes anything: a collected handle is a mistake in the program, and its number may be another file's by then.
- * Off by default, and then {@link trackHandle} does nothing.
+ * Never closes anything: a collected handle is a mistake in the program, and its number may be
+ * another file's by then. Off by default, and then {@link trackHandle} does nothing.
  *
  * @module
  */

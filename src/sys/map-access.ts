@@ -1,8 +1,10 @@
 /**
- * The fast path to the elements of one map: the caller writes `key` and `value`, calls, and reads `value`.
+ * The fast path to the elements of one map: the caller writes `key` and `value`, calls, and reads
+ * `value`.
  *
- * Everything that a call passes to the kernel is laid out once, so that a call is one foreign call and two comparisons. Knows
- * no types and no defaults, and checks no privileges; batches are in `batch.ts`.
+ * Everything that a call passes to the kernel is laid out once, so that a call is one foreign call
+ * and two comparisons. Knows no types and no defaults, and checks no privileges; batches are in
+ * `batch.ts`.
  *
  * @module
  */
@@ -27,7 +29,9 @@ const FD = 0;
 const KEY = 8;
 const VALUE = 16;
 const FLAGS = 24;
-/** Sizes that end with the last member that a command reads: the kernel takes what follows as zero. */
+/**
+ * Sizes that end with the last member that a command reads: the kernel takes what follows as zero.
+ */
 const SIZE_WITH_FLAGS = 32;
 const SIZE_TO_VALUE = 24;
 const SIZE_TO_KEY = 16;
@@ -38,11 +42,17 @@ const NEXT = 32;
 const FIRST = 56;
 const DATA = 80;
 
-/** Element access through memory that belongs to this object. Not for maps whose sizes are not those given here. */
+/**
+ * Element access through memory that belongs to this object. Not for maps whose sizes are not those
+ * given here.
+ */
 export class MapAccess {
   /** The key of the next call, `keySize` bytes. */
   readonly key: Uint8Array;
-  /** What lookups write and updates read; for a per-CPU map one value a possible CPU, each rounded up to 8 bytes. */
+  /**
+   * What lookups write and updates read; for a per-CPU map one value a possible CPU, each rounded
+   * up to 8 bytes.
+   */
   readonly value: Uint8Array;
   /** What {@link nextKey} writes. */
   readonly nextKeyBytes: Uint8Array;
@@ -92,7 +102,10 @@ export class MapAccess {
     return this.#absent("MAP_LOOKUP_ELEM", "look up an element in");
   }
 
-  /** As {@link lookup}, and removes the element: Linux 4.20 for queues and stacks, 5.14 for hashes. Throws SyscallError. */
+  /**
+   * As {@link lookup}, and removes the element: Linux 4.20 for queues and stacks, 5.14 for hashes.
+   * Throws SyscallError.
+   */
   lookupAndDelete(flags = 0): boolean {
     if (this.#fd.closed) throw closedError(this.#fd.what);
     if (flags !== this.#flags) this.#setFlags(flags);
@@ -102,7 +115,10 @@ export class MapAccess {
     return this.#absent("MAP_LOOKUP_AND_DELETE_ELEM", "take an element from");
   }
 
-  /** Writes `value` at `key`; `flags` are `UpdateFlags`. Throws SyscallError, `EEXIST` and `ENOENT` by the flags. */
+  /**
+   * Writes `value` at `key`; `flags` are `UpdateFlags`. Throws SyscallError, `EEXIST` and `ENOENT`
+   * by the flags.
+   */
   update(flags = 0): void {
     if (this.#fd.closed) throw closedError(this.#fd.what);
     if (flags !== this.#flags) this.#setFlags(flags);
@@ -118,8 +134,8 @@ export class MapAccess {
   }
 
   /**
-   * Writes the key after `key`, or the first one, to `nextKeyBytes`; false at the end. When `key` is no longer in a hash
-   * the kernel begins again with the first. Throws SyscallError.
+   * Writes the key after `key`, or the first one, to `nextKeyBytes`; false at the end. When `key`
+   * is no longer in a hash the kernel begins again with the first. Throws SyscallError.
    */
   nextKey(first: boolean): boolean {
     if (this.#fd.closed) throw closedError(this.#fd.what);

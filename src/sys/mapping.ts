@@ -1,8 +1,10 @@
 /**
- * Memory that is shared with the kernel, as an ArrayBuffer whose owner can take it away without a crash.
+ * Memory that is shared with the kernel, as an ArrayBuffer whose owner can take it away without a
+ * crash.
  *
- * Reading through a view of memory that is no longer mapped would end the process. So a mapping is never taken away under a
- * live ArrayBuffer: it is detached first, or, before Node 22, covered by empty memory.
+ * Reading through a view of memory that is no longer mapped would end the process. So a mapping is
+ * never taken away under a live ArrayBuffer: it is detached first, or, before Node 22, covered by
+ * empty memory.
  *
  * @module
  */
@@ -26,7 +28,10 @@ interface Range {
   readonly length: number;
 }
 
-/** Unmaps addresses when no view of them is left. It closes nothing: what was mapped there is gone, or belongs to nobody. */
+/**
+ * Unmaps addresses when no view of them is left. It closes nothing: what was mapped there is gone,
+ * or belongs to nobody.
+ */
 const unmapWhenUnused: FinalizationRegistry<Range> = new FinalizationRegistry(
   ({ address, length }) => {
     native().munmap(address, length);
@@ -37,7 +42,10 @@ const unmapWhenUnused: FinalizationRegistry<Range> = new FinalizationRegistry(
 export interface MappingOptions {
   /** Bytes from the start of the file, a multiple of the page size. Default 0. */
   readonly offset?: number | undefined;
-  /** Whether writes are allowed. Writing through the ArrayBuffer of a read-only mapping ends the process. */
+  /**
+   * Whether writes are allowed. Writing through the ArrayBuffer of a read-only mapping ends the
+   * process.
+   */
   readonly writable: boolean;
 }
 
@@ -58,8 +66,9 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Maps `length` bytes, shared with the kernel. The descriptor may be closed afterwards; the mapping keeps the object alive.
-   * Throws SyscallError, with code `EPERM` or `EACCES` where the object is read-only and `writable` was asked for.
+   * Maps `length` bytes, shared with the kernel. The descriptor may be closed afterwards; the
+   * mapping keeps the object alive. Throws SyscallError, with code `EPERM` or `EACCES` where the
+   * object is read-only and `writable` was asked for.
    */
   static map(fd: FileDescriptor, length: number, options: MappingOptions): Mapping {
     const protection = options.writable ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -78,7 +87,10 @@ export class Mapping implements Disposable {
     return this.#buffer === undefined;
   }
 
-  /** Takes the memory away. Views that somebody kept have no bytes afterwards, or, before Node 22, zeros that mean nothing. */
+  /**
+   * Takes the memory away. Views that somebody kept have no bytes afterwards, or, before Node 22,
+   * zeros that mean nothing.
+   */
   close(): void {
     const buffer = this.#buffer;
     if (buffer === undefined) return;
@@ -102,8 +114,8 @@ export class Mapping implements Disposable {
 }
 
 /**
- * Maps a file privately and read-only for as long as any view of it is in use; nobody closes it. Writing to it ends the
- * process. Throws SyscallError where the file cannot be mapped.
+ * Maps a file privately and read-only for as long as any view of it is in use; nobody closes it.
+ * Writing to it ends the process. Throws SyscallError where the file cannot be mapped.
  */
 export function mapUntilUnused(fd: FileDescriptor, length: number): ArrayBuffer {
   const { address, buffer } = mapPages(fd, length, PROT_READ, MAP_PRIVATE, 0);

@@ -20,8 +20,9 @@ export interface Mount {
 const found = new Map<string, string>();
 
 /**
- * The root of tracefs, such as `/sys/kernel/tracing`. Throws UnsupportedError with feature `tracefs` where it is not
- * mounted, neither on its own nor inside debugfs. `mountInfo` stands in for `/proc/self/mountinfo` in tests.
+ * The root of tracefs, such as `/sys/kernel/tracing`. Throws UnsupportedError with feature
+ * `tracefs` where it is not mounted, neither on its own nor inside debugfs. `mountInfo` stands in
+ * for `/proc/self/mountinfo` in tests.
  */
 export function tracefs(mountInfo?: string): string {
   return locate(
@@ -32,18 +33,27 @@ export function tracefs(mountInfo?: string): string {
   );
 }
 
-/** The first mounted BPF file system, such as `/sys/fs/bpf`. Throws UnsupportedError with feature `bpffs`. */
+/**
+ * The first mounted BPF file system, such as `/sys/fs/bpf`. Throws UnsupportedError with feature
+ * `bpffs`.
+ */
 export function bpffs(): string {
   return locate("bpffs", (mounts) => findType(mounts, "bpf"), "mount -t bpf bpf /sys/fs/bpf");
 }
 
-/** The root of the cgroup version 2 tree, such as `/sys/fs/cgroup`. Throws UnsupportedError with feature `cgroup2`. */
+/**
+ * The root of the cgroup version 2 tree, such as `/sys/fs/cgroup`. Throws UnsupportedError with
+ * feature `cgroup2`.
+ */
 export function cgroup2(): string {
   const command = "mount -t cgroup2 none /sys/fs/cgroup";
   return locate("cgroup2", (mounts) => findType(mounts, "cgroup2"), command);
 }
 
-/** The mounts of a text in the format of `/proc/self/mountinfo` (`Documentation/filesystems/proc.rst`). */
+/**
+ * The mounts of a text in the format of `/proc/self/mountinfo`
+ * (`Documentation/filesystems/proc.rst`).
+ */
 export function parseMountInfo(text: string): Mount[] {
   const mounts: Mount[] = [];
   for (const line of text.split("\n")) {
@@ -62,7 +72,8 @@ export function findTracefs(
   mounts: readonly Mount[],
   exists: (path: string) => boolean = isThere,
 ): string | undefined {
-  // A mount can be covered by a later one, so the directory decides; the usual place first, for it is what users know.
+  // A mount can be covered by a later one, so the directory decides; the usual place first, for it
+  // is what users know.
   const paths = [
     ...mounts.filter((mount) => mount.type === "tracefs" && mount.root === "/"),
     ...mounts.filter((mount) => mount.type === "debugfs" && mount.root === "/"),
@@ -106,7 +117,10 @@ function readMountInfo(feature: string): string {
   }
 }
 
-/** Whether something is there. What may not be looked at is there: the error that names the privilege comes later. */
+/**
+ * Whether something is there. What may not be looked at is there: the error that names the
+ * privilege comes later.
+ */
 function isThere(path: string): boolean {
   try {
     statSync(path);

@@ -1,8 +1,8 @@
 /**
  * perf_event_open(2) and the ioctls of its descriptors.
  *
- * Knows the structure, not the events: which tracepoint, probe or counter an event is, its callers say. `attr.test.ts` compares
- * offsets and flags with kernel BTF.
+ * Knows the structure, not the events: which tracepoint, probe or counter an event is, its callers
+ * say. `attr.test.ts` compares offsets and flags with kernel BTF.
  *
  * @module
  */
@@ -10,9 +10,12 @@
 import { SyscallError } from "../error.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
-import { Struct } from "./struct.ts";
+import { keepDuring, Struct } from "./struct.ts";
 
-/** Members of `struct perf_event_attr` up to `PERF_ATTR_SIZE_VER5` (Linux 4.1), include/uapi/linux/perf_event.h. */
+/**
+ * Members of `struct perf_event_attr` up to `PERF_ATTR_SIZE_VER5` (Linux 4.1),
+ * include/uapi/linux/perf_event.h.
+ */
 export const PERF_EVENT_ATTR = {
   type: [0, 4],
   size: [4, 4],
@@ -63,7 +66,9 @@ export const PERF_EVENT_BIT = {
 /** One of the names of {@link PERF_EVENT_BIT}. */
 export type PerfEventBit = keyof typeof PERF_EVENT_BIT;
 
-/** Event types that are the same on every kernel (`enum perf_type_id`); others are read from sysfs. */
+/**
+ * Event types that are the same on every kernel (`enum perf_type_id`); others are read from sysfs.
+ */
 export const PerfType = {
   HARDWARE: 0,
   SOFTWARE: 1,
@@ -108,7 +113,10 @@ export const PerfSample = {
 export const PERF_FLAG_PID_CGROUP = 0x4;
 const PERF_FLAG_FD_CLOEXEC = 0x8;
 
-/** `PERF_EVENT_IOC_*`; the encoding of direction and size is the same on x86-64, arm64, riscv64 and loong64. */
+/**
+ * `PERF_EVENT_IOC_*`; the encoding of direction and size is the same on x86-64, arm64, riscv64 and
+ * loong64.
+ */
 const ENABLE = 0x2400;
 const DISABLE = 0x2401;
 const RESET = 0x2403;
@@ -141,12 +149,10 @@ export interface PerfEventAttributes {
   readonly sampleMaxStack?: number | undefined;
 }
 
-/** Keeps memory alive during a call, see `bpf-call.ts`. */
-const inUse: { attr: unknown } = { attr: undefined };
-
 /**
- * Opens an event of a process (`pid`, 0 for this one, -1 for all) on a CPU (-1 for all), disabled unless a probe or tracepoint
- * is opened without the bit. The descriptor is closed on exec. Throws SyscallError.
+ * Opens an event of a process (`pid`, 0 for this one, -1 for all) on a CPU (-1 for all), disabled
+ * unless a probe or tracepoint is opened without the bit. The descriptor is closed on exec. Throws
+ * SyscallError.
  */
 export function perfEventOpen(
   attributes: PerfEventAttributes,
@@ -161,18 +167,17 @@ export function perfEventOpen(
   const all = flags | PERF_FLAG_FD_CLOEXEC | (typeof pid === "object" ? PERF_FLAG_PID_CGROUP : 0);
   const leader = group?.number ?? -1;
   const { perfEventOpen: open, perfEventOpenNumber, errno } = native();
-  let fd = -1;
-  let failure = EINTR;
-  inUse.attr = attr;
-  for (let attempt = 0; failure === EINTR && attempt < ATTEMPTS; attempt++) {
-    fd = open(perfEventOpenNumber, attr.address, process, cpu, leader, all);
-    failure = fd === -1 ? errno() : 0;
+  const result = keepDuring(attr, () => {
+    for (let attempt = 1; ; attempt++) {
+      const fd = open(perfEventOpenNumber, attr.address, process, cpu, leader, all);
+      const failure = fd === -1 ? errno() : 0;
+      if (failure !== EINTR || attempt === ATTEMPTS) return failure === 0 ? fd : -failure;
+    }
+  });
+  if (result < 0) {
+    throw new SyscallError(`open ${what}`, { errno: -result, syscall: "perf_event_open" });
   }
-  inUse.attr = undefined;
-  if (fd === -1) {
-    throw new SyscallError(`open ${what}`, { errno: failure, syscall: "perf_event_open" });
-  }
-  return new FileDescriptor(fd, what);
+  return new FileDescriptor(result, what);
 }
 
 function perfAttr(attributes: PerfEventAttributes): Struct<typeof PERF_EVENT_ATTR> {
@@ -222,7 +227,10 @@ export function perfSetBpf(event: FileDescriptor, program: FileDescriptor): void
   control(event, SET_BPF, program.number, `attach ${program.what} to`);
 }
 
-/** Has the event stop, or resume, writing records, so that an overwritable buffer can be read. Throws SyscallError. */
+/**
+ * Has the event stop, or resume, writing records, so that an overwritable buffer can be read.
+ * Throws SyscallError.
+ */
 export function perfPauseOutput(event: FileDescriptor, paused: boolean): void {
   control(event, PAUSE_OUTPUT, paused ? 1 : 0, `${paused ? "pause" : "resume"} output of`);
 }

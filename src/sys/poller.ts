@@ -1,7 +1,9 @@
 /**
- * Watches descriptors on Node's event loop, without a thread: one epoll set, one waker, as many watches as there are readers.
+ * Watches descriptors on Node's event loop, without a thread: one epoll set, one waker, as many
+ * watches as there are readers.
  *
- * Level-triggered: a callback comes again and again until the descriptor has nothing more to read. Reads nothing itself.
+ * Level-triggered: a callback comes again and again until the descriptor has nothing more to read.
+ * Reads nothing itself.
  *
  * @module
  */
@@ -12,7 +14,9 @@ import { createWaker, type Waker } from "./waker.ts";
 
 /** One descriptor under watch. */
 export interface Watch {
-  /** Whether it was closed, by its owner, with the descriptor, or because the descriptor has ended. */
+  /**
+   * Whether it was closed, by its owner, with the descriptor, or because the descriptor has ended.
+   */
   readonly closed: boolean;
   /** Keeps the process alive while not paused. */
   ref(): void;
@@ -27,7 +31,10 @@ export interface Watch {
 
 /** What else a watch tells. */
 export interface WatchOptions {
-  /** The descriptor will never have anything again, such as the perf event of a process that ended; the watch is closed. */
+  /**
+   * The descriptor will never have anything again, such as the perf event of a process that ended;
+   * the watch is closed.
+   */
   readonly onHangup?: (() => void) | undefined;
 }
 
@@ -47,9 +54,10 @@ export class Poller {
   }
 
   /**
-   * Calls `onReadable` on the event loop while `fd` can be read, until the watch or the descriptor is closed. An exception of the
-   * callback reaches `uncaughtException`; the watch goes on. Throws SyscallError, with code `EPERM` for files that cannot be
-   * polled and `EEXIST` for a descriptor under watch.
+   * Calls `onReadable` on the event loop while `fd` can be read, until the watch or the descriptor
+   * is closed. An exception of the callback reaches `uncaughtException`; the watch goes on. Throws
+   * SyscallError, with code `EPERM` for files that cannot be polled and `EEXIST` for a descriptor
+   * under watch.
    */
   watch(fd: FileDescriptor, onReadable: () => void, options: WatchOptions = {}): Watch {
     const number = fd.number;

@@ -1,5 +1,6 @@
 /**
- * One C structure in memory that the kernel may read and write: fields by name, pointers to bytes that stay alive with it.
+ * One C structure in memory that the kernel may read and write: fields by name, pointers to bytes
+ * that stay alive with it.
  *
  * Knows no structure itself; layouts are tables of `[offset, size]`, such as those of `attr.ts`.
  *
@@ -28,13 +29,17 @@ export class Struct<L extends Layout> {
   constructor(layout: L) {
     this.#layout = layout;
     this.size = sizeOfLayout(layout);
-    // An ArrayBuffer's bytes never move; a typed array of 64 bytes or fewer might start inside V8's heap.
+    // An ArrayBuffer's bytes never move; a typed array of 64 bytes or fewer might start inside V8's
+    // heap.
     const buffer = new ArrayBuffer(this.size);
     this.#view = new DataView(buffer);
     this.address = native().address(buffer);
   }
 
-  /** Writes an integer; `undefined` leaves the field as it is. Throws RangeError when the field cannot hold it. */
+  /**
+   * Writes an integer; `undefined` leaves the field as it is. Throws RangeError when the field
+   * cannot hold it.
+   */
   set(name: keyof L & string, value: number | bigint | undefined): this {
     if (value === undefined) return this;
     const [offset, size] = this.#field(name);
@@ -54,7 +59,10 @@ export class Struct<L extends Layout> {
     return this;
   }
 
-  /** Writes the address of `bytes`, which then live as long as this object; empty or `undefined` is the null pointer. */
+  /**
+   * Writes the address of `bytes`, which then live as long as this object; empty or `undefined` is
+   * the null pointer.
+   */
   point(name: keyof L & string, bytes: ArrayBufferView | undefined): this {
     if (bytes === undefined || bytes.byteLength === 0) return this;
     this.#targets.push(bytes);
@@ -97,12 +105,34 @@ export class Struct<L extends Layout> {
   }
 }
 
-/** Where bytes are, for an array of pointers that lives in a structure; the caller has the structure keep the bytes. */
+/**
+ * What the call under way uses. Optimised code may drop a local after its last use; it cannot drop
+ * this.
+ */
+const inUse: { memory: unknown } = { memory: undefined };
+
+/** Makes a system call with `memory` alive to its end; the call itself knows only addresses. */
+export function keepDuring<T>(memory: unknown, call: () => T): T {
+  inUse.memory = memory;
+  try {
+    return call();
+  } finally {
+    inUse.memory = undefined;
+  }
+}
+
+/**
+ * Where bytes are, for an array of pointers that lives in a structure; the caller has the structure
+ * keep the bytes.
+ */
 export function addressOf(bytes: Uint8Array): number {
   return native().address(bytes);
 }
 
-/** `text` as UTF-8 with a closing NUL. Throws RangeError when it contains one, where the kernel would stop reading. */
+/**
+ * `text` as UTF-8 with a closing NUL. Throws RangeError when it contains one, where the kernel
+ * would stop reading.
+ */
 export function cText(text: string): Uint8Array {
   if (text.includes("\0")) throw new RangeError(`${JSON.stringify(text)} contains a NUL`);
   return utf8.encode(`${text}\0`);

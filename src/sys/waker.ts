@@ -1,8 +1,10 @@
 /**
- * Calls back on this thread's event loop when an epoll set may have something: by libuv where that is safe, else by a timer.
+ * Calls back on this thread's event loop when an epoll set may have something: by libuv where that
+ * is safe, else by a timer.
  *
- * koffi's poll handle is a real libuv handle, but one that is open when its environment ends makes the process abort. On the main
- * thread an exit hook closes it in time. A worker can be terminated without any hook, so there a timer asks instead.
+ * koffi's poll handle is a real libuv handle, but one that is open when its environment ends makes
+ * the process abort. On the main thread an exit hook closes it in time. A worker can be terminated
+ * without any hook, so there a timer asks instead.
  *
  * @module
  */
@@ -17,7 +19,9 @@ export interface Waker {
   close(): void;
 }
 
-/** Milliseconds between two looks after something was there, and the longest pause when nothing is. */
+/**
+ * Milliseconds between two looks after something was there, and the longest pause when nothing is.
+ */
 const SHORT = 1;
 const LONG = 16;
 
@@ -25,7 +29,10 @@ const LONG = 16;
 const openHandles = new Set<PollHandle>();
 let hooked = false;
 
-/** Calls `wake` while `epoll` may have something; it tells whether there was. Does not keep the process alive until `ref`. */
+/**
+ * Calls `wake` while `epoll` may have something; it tells whether there was. Does not keep the
+ * process alive until `ref`.
+ */
 export function createWaker(epoll: number, wake: () => boolean): Waker {
   const { poll } = native();
   return isMainThread && poll !== undefined ? pollWaker(poll, epoll, wake) : timerWaker(wake);

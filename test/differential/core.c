@@ -103,8 +103,13 @@ static int relocate(const char *path, const char *btf, int only)
 	}
 	/* A type that needs nothing of the running kernel. */
 	bpf_object__for_each_program(program, object) {
+		enum bpf_prog_type type = bpf_program__type(program);
+
 		bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
 		bpf_program__set_expected_attach_type(program, 0);
+		/* Before libbpf 1.3 the section name still makes it look for a function of the running kernel. */
+		if (type == BPF_PROG_TYPE_TRACING || type == BPF_PROG_TYPE_LSM || type == BPF_PROG_TYPE_EXT)
+			bpf_program__set_attach_target(program, 0, "vfs_read");
 		bpf_program__set_autoload(program, only < 0 || only == count);
 		count++;
 	}

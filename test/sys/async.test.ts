@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { callAsync } from "../../src/sys/async.ts";
 import { native } from "../../src/sys/ffi.ts";
 import { kernelTest } from "../helper/kernel.ts";
-import { runChild } from "./child.ts";
+import { runChild, sysPrologue } from "./child.ts";
 
 const test = suite("sys/async");
 const [EBADF, EINVAL, EFAULT] = [9, 22, 14];
@@ -55,15 +55,20 @@ kernelTest(test, "ending a process or a worker with calls under way crashes noth
   `;
   const exits = await runChild(`${BUSY} setTimeout(() => process.exit(7), 5);`);
   assert.is(exits.status, 7, exits.stderr);
-  const prologue = `const sys = (name) => import(new URL(name + ".js", ${JSON.stringify(new URL("../../src/sys/", import.meta.url).href)}));`;
+  const source = `
+    import { parentPort } from "node:worker_threads";
+    ${sysPrologue()}
+    ${BUSY}
+    parentPort.postMessage(1);
+  `;
   const worker = await runChild(`
     import { Worker } from "node:worker_threads";
-    const source = ${JSON.stringify(`${prologue} ${BUSY} postMessage(1);`)};
+    const url = "data:text/javascript," + encodeURIComponent(${JSON.stringify(source)});
     for (let i = 0; i < 6; i++) {
-      const url = new URL("data:text/javascript," + encodeURIComponent(
-        'import { parentPort } from "node:worker_threads"; const postMessage = (x) => parentPort.postMessage(x);' + source));
-      const worker = new Worker(url);
-      await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+      const worker = new Worker(new URL(url));
+      await new Promise((resolve, reject) => {
+        worker.once("message", resolve).once("error", reject);
+      });
       await worker.terminate();
     }
     console.log("alive");

@@ -20,7 +20,10 @@ const test = suite("sys/attr");
 /** Place of a member: offset and size in bits. */
 type Place = readonly [offset: number, size: number];
 
-/** The members of a structure by name, with those of anonymous members, and with `outer.inner` for named structures. */
+/**
+ * The members of a structure by name, with those of anonymous members, and with `outer.inner` for
+ * named structures.
+ */
 function places(btf: Btf, id: number, base = 0, prefix = ""): Map<string, Place> {
   const found = new Map<string, Place>();
   const type = btf.type(resolve(btf, id));
@@ -37,7 +40,10 @@ function places(btf: Btf, id: number, base = 0, prefix = ""): Map<string, Place>
   return found;
 }
 
-/** The part of `union bpf_attr` for a command: a member's name, or a name inside an anonymous structure. */
+/**
+ * The part of `union bpf_attr` for a command: a member's name, or a name inside an anonymous
+ * structure.
+ */
 function attrMember(btf: Btf, name: string, anonymous: boolean): Map<string, Place> | undefined {
   const id = btf.find("bpf_attr", Kind.UNION);
   assert.type(id, "number");
@@ -52,8 +58,8 @@ function attrMember(btf: Btf, name: string, anonymous: boolean): Map<string, Pla
 }
 
 /**
- * Compares a table with the members of the kernel. What an older kernel lacks must lie behind what it has, or be a later name
- * for something that it has.
+ * Compares a table with the members of the kernel. What an older kernel lacks must lie behind what
+ * it has, or be a later name for something that it has.
  */
 function compare(table: Layout, members: Map<string, Place>, of: string): number {
   let compared = 0;
@@ -61,7 +67,9 @@ function compare(table: Layout, members: Map<string, Place>, of: string): number
   for (const [name, [offset, size]] of Object.entries(table)) {
     const place = members.get(name);
     if (place === undefined) {
-      const isAlias = [...members.values()].some(([at, bits]) => at === offset * 8 && bits === size * 8);
+      const isAlias = [...members.values()].some(
+        ([at, bits]) => at === offset * 8 && bits === size * 8,
+      );
       const isNewer = offset * 8 >= end - 32 || of === "link_create";
       assert.ok(isAlias || isNewer, `${of}.${name} is not in the kernel's ${end / 8} bytes`);
       continue;

@@ -122,8 +122,9 @@ kernelTest(test, "many descriptors close asynchronously", async () => {
 });
 
 kernelTest(test, "what is no descriptor is refused", () => {
-  assert.throws(() => new FileDescriptor(-1, "map x"), RangeError);
-  assert.throws(() => new FileDescriptor(1.5, "map x"), RangeError);
+  for (const number of [-1, 1.5, 4.5, Number.NaN]) {
+    assert.throws(() => new FileDescriptor(number, "map x"), RangeError);
+  }
 });
 
 kernelTest(test, "numbers of the standard streams are not kept", async () => {

@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -105,15 +106,16 @@ test("importing every file of src/sys loads no koffi", async () => {
   assert.equal(JSON.parse(result.stdout), { loaded: [], native: false });
 });
 
-test("installed without koffi, only system calls fail, and say why", async () => {
+/** Runs a system call in a copy of the package that has no `node_modules` but what `prepare` puts there. */
+async function firstCall(prepare: (folder: string) => void): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "ebpf-"));
   try {
     for (const part of ["src", "btf", "elf"]) {
       cpSync(join(sysFolder, "../..", part), join(folder, part), { recursive: true });
     }
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-    const result = await runChild(
-      `
+    prepare(folder);
+    const script = `
       const { mapCreate } = await sys("bpf");
       const { release } = await sys("kernel");
       if (release().text === "") throw new Error("no release");
@@ -122,19 +124,35 @@ test("installed without koffi, only system calls fail, and say why", async () =>
       } catch (error) {
         console.log(error.name, error.code, error.feature, error.message);
       }
-    `,
-      { base: `${pathToFileURL(folder).href}/src/sys/` },
-    );
-    assert.is(result.stderr, "");
-    if (process.platform === "linux") {
-      assert.match(result.stdout, /^UnsupportedError ERR_UNSUPPORTED koffi load koffi/);
-      assert.match(result.stdout, "npm install koffi");
-    } else {
-      assert.match(result.stdout, /^UnsupportedError ERR_UNSUPPORTED bpf\(2\)/);
-    }
+    `;
+    const base = `${pathToFileURL(folder).href}/src/sys/`;
+    const { stdout, stderr } = await runChild(script, { base });
+    assert.is(stderr, "");
+    return stdout;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+test("installed without koffi, only system calls fail, and say why", async () => {
+  const output = await firstCall(() => {});
+  if (process.platform === "linux") {
+    assert.match(output, /^UnsupportedError ERR_UNSUPPORTED koffi load koffi/);
+    assert.match(output, "`npm install koffi`");
+  } else {
+    assert.match(output, /^UnsupportedError ERR_UNSUPPORTED bpf\(2\)/);
+  }
+});
+
+test("installed with --omit=optional, the missing binary is named", async () => {
+  const koffi = dirname(createRequire(import.meta.url).resolve("koffi"));
+  const output = await firstCall((folder) => {
+    cpSync(koffi, join(folder, "node_modules/koffi"), { recursive: true });
+  });
+  if (process.platform !== "linux") return;
+  assert.match(output, /^UnsupportedError ERR_UNSUPPORTED koffi load koffi/);
+  assert.match(output, `@koromix/koffi-linux-${process.arch}`);
+  assert.match(output, "without `--omit=optional`");
 });
 
 test.run();

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { kernelObjects, objectsLeft } from "../helper/hygiene.ts";
+import { kernelTest } from "../helper/kernel.ts";
+
+const execsnoop = suite("examples: execsnoop");
+const SCRIPT = fileURLToPath(new URL("../../examples/execsnoop/execsnoop.js", import.meta.url));
+
+interface Run {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+function ended(child: ChildProcess): Promise<Run> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+function start(): ChildProcess {
+  return spawn(process.execPath, [SCRIPT], { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+kernelTest(
+  execsnoop,
+  "shows events live, ends by itself with code 0, and leaves nothing",
+  async () => {
+    const before = kernelObjects();
+    const { code, stdout, stderr } = await ended(start());
+    assert.is(code, 0, stderr);
+    assert.is(stderr, "");
+    assert.match(stdout, /^exec +\d+ +uname +\d+ node +uname -s -r$/m);
+    assert.match(stdout, /^exit +\d+ +sh +\d+ node +[\d.]+ ms +exit code 3$/m);
+    assert.match(stdout, /^exit +\d+ +sh +\d+ node +[\d.]+ ms +ended by signal 15$/m);
+    assert.match(stdout, /^exit +\d+ +sleep +\d+ node +2\d\d\.\d ms +exit code 0$/m);
+    assert.match(stdout, /^\d+ events, 0 dropped$/m);
+    assert.equal(await objectsLeft(before), []);
+  },
+);
+
+kernelTest(execsnoop, "killed at any moment, by any signal, it leaves nothing behind", async () => {
+  const before = kernelObjects();
+  const signals = ["SIGKILL", "SIGTERM", "SIGINT"] as const;
+  let early = 0;
+  for (let round = 0; round < 20; round++) {
+    const signal = signals[round % signals.length]!;
+    const child = start();
+    const end = ended(child);
+    // Spread over start-up, loading, attaching and reading.
+    setTimeout(() => child.kill(signal), 40 + Math.random() * 700);
+    const { code, signal: by, stderr } = await end;
+    assert.is(stderr, "", `${signal}: ${stderr}`);
+    if (signal === "SIGKILL") assert.is(by, "SIGKILL");
+    // Before the program listens for it, a signal ends it as it does any program.
+    else if (by === signal) early++;
+    else assert.is(code, 0, signal);
+  }
+  assert.ok(early < 14, `${early} of 14 rounds ended before the program listened`);
+  assert.equal(await objectsLeft(before), []);
+});
+
+function offline(env: Record<string, string>, uid?: number): void {
+  const options = uid === undefined ? {} : { uid, gid: uid };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [SCRIPT], {
+    encoding: "utf8",
+    env: { ...process.env, ...env },
+    ...options,
+  });
+  assert.is(status, 0, stderr);
+  assert.is(stderr, "");
+  for (const kernel of ["5.10", "6.1", "6.12", "6.18", "7.2"])
+    assert.ok(stdout.includes(kernel), stdout);
+  assert.match(stdout, /^as root on Linux .+$/m);
+  assert.not.match(stdout, /\n\s+at /);
+}
+
+execsnoop("without privileges: the offline report, one line on what root adds, exit code 0", () => {
+  // As root, step down; as anybody else this is how things are.
+  offline({}, process.getuid?.() === 0 ? 65534 : undefined);
+});
+
+execsnoop.run();

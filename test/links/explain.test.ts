@@ -1,0 +1,31 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { bpfPrivileges, explain, perfPrivileges } from "../../links/explain.ts";
+import { SyscallError } from "../../src/error.ts";
+
+const test = suite("links/explain");
+
+const failure = new SyscallError("open event", { errno: 13, syscall: "perf_event_open" });
+
+test("puts the reason beside what was attempted, and keeps the error", () => {
+  const error = explain(failure, "cannot attach", { EACCES: () => "for a reason" });
+  if (!(error instanceof SyscallError)) throw error;
+  assert.is(error.message, "cannot attach (for a reason): EACCES, permission denied");
+  assert.equal([error.code, error.errno, error.syscall], ["EACCES", 13, "perf_event_open"]);
+  assert.is(error.cause, failure);
+});
+
+test("leaves out what it does not know, and other errors alone", () => {
+  const error = explain(failure, "cannot attach", { EPERM: "no" });
+  assert.is((error as Error).message, "cannot attach: EACCES, permission denied");
+  const other = new TypeError("x");
+  assert.is(explain(other, "cannot attach", { EACCES: "no" }), other);
+});
+
+test("names capabilities and the setting that decides", () => {
+  assert.match(perfPrivileges(), /CAP_PERFMON/);
+  if (process.platform === "linux") assert.match(perfPrivileges(), /perf_event_paranoid is -?\d/);
+  assert.match(bpfPrivileges(), /CAP_BPF and CAP_PERFMON/);
+});
+
+test.run();

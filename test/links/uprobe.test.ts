@@ -1,0 +1,293 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Executable } from "../../links/executable.ts";
+import { attachToEvent } from "../../links/perf-event.ts";
+import { TargetError } from "../../links/target-error.ts";
+import { openUprobe, uprobe, uprobeAttachment, uprobePlace } from "../../links/uprobe.ts";
+import { SyscallError, UnsupportedError } from "../../src/error.ts";
+import { ProgramType } from "../../src/uapi.ts";
+import { kernelTest } from "../helper/kernel.ts";
+import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
+import { isA, isTarget } from "./errors.ts";
+import { kernelBefore515 } from "./old-kernel.ts";
+import { RETURNED, type TargetProgram, writeTargetProgram } from "./target-program.ts";
+
+const test = suite("links/uprobe");
+const type = ProgramType.KPROBE;
+
+/** `struct pt_regs`, include/uapi/linux of each architecture: first argument and return value. */
+const REGISTERS =
+  process.arch === "x64" ? { argument: 112, result: 80 } : { argument: 0, result: 0 };
+
+/** Runs the target once, which calls `probe_me` three times; the value of its semaphore. */
+function run(target: TargetProgram): number | null {
+  const { status, signal } = spawnSync(target.path, { input: "" });
+  assert.is(signal, null);
+  return status;
+}
+
+/** Starts the target, which waits until `finish`. */
+async function start(target: TargetProgram): Promise<ChildProcess> {
+  const child = spawn(target.path, { stdio: ["pipe", "ignore", "ignore"] });
+  await once(child, "spawn");
+  return child;
+}
+
+async function finish(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.stdin?.end();
+  await ended;
+}
+
+kernelTest(
+  test,
+  "counts calls in processes that start later, until the link is closed",
+  async () => {
+    const before = openObjects();
+    using target = writeTargetProgram();
+    using counter = new Counter({ type });
+    const link = uprobe(counter.program, target.path, { symbol: "probe_me" });
+    assert.is(link.kind, "uprobe");
+    assert.is(link.description, `count to uprobe ${target.path}:probe_me`);
+    run(target);
+    run(target);
+    assert.is(counter.count, 6);
+    await link.closeAsync();
+    await link.closeAsync();
+    assert.ok(link.closed);
+    run(target);
+    assert.is(counter.count, 6);
+    counter[Symbol.dispose]();
+    assert.equal(openObjects(), before);
+  },
+);
+
+kernelTest(test, "counts returns, with the value", () => {
+  using target = writeTargetProgram();
+  using counter = new Counter({ type, before: keepContext(REGISTERS.result) });
+  using link = uprobe(counter.program, target.path, { symbol: "probe_me", retprobe: true });
+  assert.is(link.kind, "uretprobe");
+  run(target);
+  assert.is(counter.count, 3);
+  assert.is(counter.kept, RETURNED);
+});
+
+kernelTest(
+  test,
+  "finds the same place by text, address, offset and an executable read once",
+  () => {
+    using target = writeTargetProgram();
+    const executable = Executable.open(target.path);
+    const offset = target.secondInstruction;
+    using counter = new Counter({ type });
+    using _text = uprobe(counter.program, `${target.path}:probe_me+${offset}`);
+    using _symbol = uprobe(counter.program, executable, { symbol: "probe_me", offset });
+    using _address = uprobe(counter.program, target.path, {
+      address: target.probeMeAddress,
+      offset,
+    });
+    using _offset = uprobe(counter.program, target.path, { offset: target.probeMeOffset + offset });
+    run(target);
+    assert.is(counter.count, 12);
+  },
+);
+
+kernelTest(test, "attaches to one process only", async () => {
+  using target = writeTargetProgram();
+  using counter = new Counter({ type });
+  const watched = await start(target);
+  const other = await start(target);
+  const link = uprobe(counter.program, target.path, { symbol: "probe_me", pid: watched.pid ?? 0 });
+  await finish(other);
+  assert.is(counter.count, 0);
+  await finish(watched);
+  assert.is(counter.count, 3);
+  link.close();
+});
+
+kernelTest(test, "attaches to a library of this process by its bare name, with arguments", () => {
+  for (const name of ["libc.so.6", "libc"]) {
+    using counter = new Counter({
+      type,
+      pid: process.pid,
+      before: keepContext(REGISTERS.argument),
+    });
+    using _link = uprobe(counter.program, name, { symbol: "kill", pid: process.pid });
+    for (let i = 0; i < 3; i++) process.kill(process.pid, 0);
+    assert.is(counter.count, 3, name);
+    // A pid_t is 32 bits of the register.
+    assert.is(Number(counter.kept & 0xffff_ffffn), process.pid);
+  }
+});
+
+kernelTest(test, "attaches to the file that this process runs, and through /proc/PID/root", () => {
+  using counter = new Counter({ type, pid: process.pid });
+  using _self = uprobe(counter.program, "/proc/self/exe", { symbol: "uv_kill" });
+  using _root = uprobe(counter.program, `/proc/${process.pid}/root${process.execPath}`, {
+    symbol: "uv_kill",
+  });
+  process.kill(process.pid, 0);
+  assert.is(counter.count, 2);
+});
+
+kernelTest(test, "passes a cookie to the program", () => {
+  using target = writeTargetProgram();
+  using plain = new Counter({ type });
+  uprobe(plain.program, target.path, { symbol: "probe_me", cookie: 1 }).close();
+  using counter = new Counter({ type, before: keepCookie });
+  using _link = uprobe(counter.program, target.path, { symbol: "probe_me", cookie: 0xabcdn });
+  run(target);
+  assert.is(counter.kept, 0xabcdn);
+});
+
+kernelTest(test, "keeps a semaphore raised while it is attached", () => {
+  using target = writeTargetProgram();
+  using counter = new Counter({ type });
+  assert.is(run(target), 0);
+  const link = uprobe(counter.program, target.path, {
+    symbol: "probe_me",
+    refCtrOffset: target.semaphoreOffset,
+  });
+  assert.is(run(target), 1);
+  assert.is(counter.count, 3);
+  link.close();
+  assert.is(run(target), 0);
+  assert.throws(
+    () => uprobe(counter.program, target.path, { symbol: "probe_me", refCtrOffset: 2n ** 32n }),
+    isA(RangeError),
+  );
+});
+
+kernelTest(test, "attaches by ioctl where the kernel makes no links of perf events", async () => {
+  const before = openObjects();
+  using target = writeTargetProgram();
+  using counter = new Counter({ type });
+  for (const retprobe of [false, true]) {
+    const options = { symbol: "probe_me", retprobe };
+    const place = uprobePlace(target.path, options);
+    const attach = (cookie: bigint) =>
+      attachToEvent(
+        counter.program,
+        openUprobe(counter.program, place, options),
+        uprobeAttachment(place, options, cookie),
+        kernelBefore515,
+      );
+    const link = attach(0n);
+    const { count } = counter;
+    run(target);
+    assert.is(counter.count, count + 3);
+    await link.closeAsync();
+    run(target);
+    assert.is(counter.count, count + 3);
+    assert.throws(() => attach(1n), isA(UnsupportedError));
+  }
+  counter[Symbol.dispose]();
+  assert.equal(openObjects(), before);
+});
+
+kernelTest(test, "closes several side by side, without blocking", async () => {
+  using target = writeTargetProgram();
+  using counter = new Counter({ type });
+  const links = Array.from({ length: 6 }, () =>
+    uprobe(counter.program, target.path, { symbol: "probe_me" }),
+  );
+  const before = openObjects().length;
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  const started = performance.now();
+  await Promise.all(links.map((link) => link[Symbol.asyncDispose]()));
+  const elapsed = performance.now() - started;
+  clearInterval(timer);
+  assert.ok(links.every((link) => link.closed));
+  assert.is(openObjects().length, before - 6);
+  run(target);
+  assert.is(counter.count, 0);
+  // Before Linux 6.12 it may be over too soon for a timer.
+  if (elapsed > 50) assert.ok(ticks > 4, `${ticks} ticks of a timer in ${elapsed} ms`);
+});
+
+kernelTest(test, "explains an instruction that cannot be probed", async () => {
+  const before = openObjects();
+  using target = writeTargetProgram();
+  using counter = new Counter({ type });
+  // The kernel looks at the instruction when a process has it mapped.
+  const child = await start(target);
+  assert.throws(
+    () => uprobe(counter.program, target.path, { symbol: "trap" }),
+    (error: unknown) =>
+      error instanceof SyscallError &&
+      error.code === "ENOTSUPP" &&
+      error.syscall === "perf_event_open" &&
+      /target:trap \(there is an instruction that cannot be probed: a breakpoint already/.test(
+        error.message,
+      ),
+  );
+  await finish(child);
+  counter[Symbol.dispose]();
+  assert.equal(openObjects(), before);
+});
+
+kernelTest(test, "explains places that are not there", () => {
+  const before = openObjects();
+  using target = writeTargetProgram();
+  using counter = new Counter({ type });
+  const { program } = counter;
+  const attach = (file: string, options: object) => () => uprobe(program, file, options);
+  assert.throws(
+    attach(target.path, { symbol: "prob_me" }),
+    (error: unknown) => error instanceof TargetError && error.suggestions[0] === "probe_me",
+  );
+  assert.throws(
+    attach(target.path, { symbol: "probe_me", offset: target.probeMeSize }),
+    /the function has only \d+ bytes/,
+  );
+  assert.throws(
+    attach(target.path, { offset: 2 ** 40 }),
+    /offset 0x10000000000 is outside the file/,
+  );
+  assert.throws(
+    attach(target.path, { address: 4 }),
+    isTarget("ERR_TARGET", /no executable load segment/),
+  );
+  assert.throws(attach("/no/such/file", { offset: 64 }), isTarget("ENOENT", /no such file/));
+  assert.throws(attach("/no/such/file", { symbol: "f" }), isTarget("ENOENT", /no such file/));
+  assert.throws(
+    attach("libnosuchthing.so", { symbol: "f" }),
+    isTarget("ENOENT", /no library or program/),
+  );
+  assert.throws(
+    attach(target.path, { symbol: "probe_me", pid: 0x3fff_ffff }),
+    /there is no process 1073741823/,
+  );
+  counter[Symbol.dispose]();
+  assert.equal(openObjects(), before);
+});
+
+kernelTest(test, "refuses programs and options that do not fit", () => {
+  using other = new Counter({ type: ProgramType.TRACEPOINT });
+  using counter = new Counter({ type });
+  const { program } = counter;
+  const file = "/proc/self/exe";
+  assert.throws(() => uprobe(other.program, file, { symbol: "f" }), /is of type tracepoint/);
+  assert.throws(() => uprobe(program, file, { symbl: "f" } as object), /did you mean "symbol"/);
+  assert.throws(() => uprobe(program, file, { symbol: "f", address: 1 }), isA(TypeError));
+  assert.throws(() => uprobe(program, file), isTarget("ERR_TARGET", /PATH:SYMBOL/));
+  assert.throws(() => uprobe(program, Executable.open(file)), isA(TypeError));
+  for (const options of [
+    { symbol: "f", pid: 0 },
+    { symbol: "f", pid: 1.5 },
+    { symbol: "f", offset: -1 },
+    { symbol: "f", cookie: 2n ** 64n },
+    { symbol: "f", offset: 4, retprobe: true },
+  ]) {
+    assert.throws(
+      () => uprobe(program, file, options),
+      isA(RangeError),
+      JSON.stringify(Object.keys(options)),
+    );
+  }
+});
+
+test.run();

@@ -1,0 +1,195 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ArrayMap, HashMap, MapOfMaps, ProgramArray } from "../../maps/index.ts";
+import { toHex } from "../../src/bytes.ts";
+import { CollectionSpec } from "../../src/collection.ts";
+import { type BpfError, VerifierError } from "../../src/error.ts";
+import { fixtureObjects, fixturePath } from "../helper/fixtures.ts";
+import { assertNothingLeft, openDescriptors } from "../helper/hygiene.ts";
+import { kernelTest } from "../helper/kernel.ts";
+
+const collection = suite("load: collections");
+const PACKET = new Uint8Array(64);
+
+function read(name: string): CollectionSpec {
+  return CollectionSpec.fromFile(fixturePath(name));
+}
+
+/** What loading could change by mistake. */
+function fingerprint(spec: CollectionSpec): string {
+  const programs = Object.values(spec.programs).map(({ name, instructions }) => [
+    name,
+    toHex(instructions),
+  ]);
+  const maps = Object.values(spec.maps).map(({ name, data, maxEntries, flags }) => [
+    name,
+    data && toHex(data),
+    maxEntries,
+    flags,
+  ]);
+  return JSON.stringify([programs, maps]);
+}
+
+/** Objects that every kernel from 5.10 on takes as they are. */
+const LOADABLE = [
+  "atomics.el.o",
+  "calls.el.o",
+  "calls.clang19.el.o",
+  "calls.clang22.el.o",
+  "calls.nobtf.el.o",
+  "core-enums.el.o",
+  "core-fields.el.o",
+  "core-flavours.clang19.el.o",
+  "core-subprograms.clang22.el.o",
+  "core-types.el.o",
+  "globals.el.o",
+  "globals.nobtf.el.o",
+  "legacy-maps.el.o",
+  "legacy-maps.nobtf.el.o",
+  "linked.el.o",
+  "map-in-map.el.o",
+  "maps.el.o",
+  "minimal.el.o",
+  "prog-array.el.o",
+  "raw-tracepoint.el.o",
+  "ringbuf.el.o",
+  "same-section.el.o",
+  "static-in-section.el.o",
+  "strings.clang22.el.o",
+  "tp-btf.el.o",
+  "tracepoint.el.o",
+  "types.el.o",
+  "uprobe.el.o",
+];
+
+for (const name of LOADABLE) {
+  kernelTest(collection, `${name} loads, twice from one spec, and leaves nothing`, async () => {
+    const spec = read(name);
+    const before = fingerprint(spec);
+    await assertNothingLeft(async () => {
+      const first = await spec.load();
+      const second = spec.loadSync();
+      assert.equal(Object.keys(second.programs), Object.keys(first.programs));
+      assert.ok(Object.keys(first.programs).length > 0);
+      first.close();
+      first.close();
+      second.close();
+    });
+    assert.is(fingerprint(spec), before);
+  });
+}
+
+kernelTest(
+  collection,
+  "variables: set before loading, changed by the program, read and written after",
+  async () => {
+    const spec = read("globals.el.o");
+    spec.variables["step"]!.set(5n);
+    spec.variables["total"]!.set(100n);
+    assert.is(spec.variables["step"]!.get(), 5n);
+    await using bpf = await spec.load();
+    const { total, runs, step, current, table } = bpf.variables;
+    assert.is(total.get(), 100n);
+    assert.is(bpf.programs["add"]!.run({ data: PACKET }).returnValue, 105);
+    assert.is(total.get(), 105n);
+    assert.is(runs.get(), 1n);
+    total.set(1000n);
+    bpf.programs["add"]!.run({ data: PACKET });
+    assert.is(total.get(), 1005n);
+    assert.equal(table.get(), [1, 2 + 2 * (7 + 11 + 9), 3, 4]);
+    assert.is(current.get().name, "changed");
+    assert.throws(() => step.set(1n), /read-only/);
+    assert.throws(() => total.set(-1n), RangeError);
+    assert.is(total.get(), 1005n);
+  },
+);
+
+kernelTest(
+  collection,
+  "initial slots: maps of maps and program arrays hold what the object says",
+  async () => {
+    await using outer = await read("map-in-map.el.o").load();
+    const nested = Object.values(outer.maps).filter((map) => map instanceof MapOfMaps);
+    assert.ok(nested.length > 0);
+    assert.ok(nested.some((map) => [...map.entries()].length > 0));
+    await using tails = await read("prog-array.el.o").load();
+    const arrays = Object.values(tails.maps).filter((map) => map instanceof ProgramArray);
+    assert.ok(arrays.some((map) => [...map.entries()].length > 0));
+  },
+);
+
+kernelTest(collection, "maps have the class of their type", async () => {
+  await using bpf = await read("maps.el.o").load();
+  assert.instance(bpf.maps.hash, HashMap);
+  assert.instance(bpf.maps.array, ArrayMap);
+  bpf.maps.array.set(3, bpf.maps.array.get(3));
+  assert.throws(() => bpf.maps.array.set(8, bpf.maps.array.get(3)));
+});
+
+kernelTest(
+  collection,
+  "a rejected program: one error with program, reason, instruction and source line",
+  async () => {
+    const spec = read("rejected.el.o");
+    const before = openDescriptors();
+    for (const load of [() => spec.load(), async () => spec.loadSync()]) {
+      try {
+        await load();
+        assert.unreachable("it was loaded");
+      } catch (error) {
+        assert.instance(error, VerifierError);
+        const { message, program, code, log } = error as VerifierError;
+        assert.is(program, "null_dereference");
+        assert.is(code, "EACCES");
+        assert.match(
+          message,
+          /^the verifier refused program null_dereference: R0 invalid mem access 'map_value_or_null'/,
+        );
+        assert.match(
+          message,
+          /instruction 7: r0 = \*\(u32 \*\)\(r0 \+0\), .*rejected\.bpf\.c:\d+: return \*value;/,
+        );
+        assert.ok(log.length > 5);
+        assert.not.match(message, /\n/);
+      }
+      assert.is(openDescriptors(), before, "everything made until then is closed");
+    }
+  },
+);
+
+kernelTest(collection, "a CO-RE access that the kernel has not is named in the error", () => {
+  try {
+    read("core-missing.el.o").loadSync();
+    assert.unreachable("it was loaded");
+  } catch (error) {
+    assert.instance(error, VerifierError);
+    assert.match((error as Error).message, /this kernel has no task_struct\.no_such_member/);
+  }
+});
+
+kernelTest(collection, "a program without a type, and a program that is not wanted", async () => {
+  const spec = read("unknown-sections.el.o");
+  assert.throws(
+    () => spec.loadSync(),
+    (error: BpfError) => error.code === "ERR_PROGRAM_TYPE",
+  );
+  for (const program of Object.values(spec.programs)) program.autoload = false;
+  await using bpf = await spec.load();
+  assert.equal(Object.keys(bpf.programs), []);
+});
+
+collection("the other byte order is refused by name", () => {
+  const bigEndian = fixtureObjects().filter(
+    (name) => name.endsWith(".eb.o") && name !== "map-static.eb.o",
+  );
+  assert.ok(bigEndian.length > 50);
+  for (const name of bigEndian) {
+    assert.throws(
+      () => read(name).loadSync(),
+      (error: BpfError) => error.code === "ERR_BYTE_ORDER" && /big endian/.test(error.message),
+      name,
+    );
+  }
+});
+
+collection.run();

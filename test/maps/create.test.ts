@@ -1,0 +1,190 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  ArrayMap,
+  createMap,
+  GenericMap,
+  HashMap,
+  handleOfExisting,
+  RingBuffer,
+} from "../../maps/index.ts";
+import { type BpfError, SyscallError, UnsupportedError } from "../../src/error.ts";
+import { mapGetFdById, objectGet } from "../../src/sys/bpf.ts";
+import { possibleCpus } from "../../src/sys/kernel.ts";
+import { MapFlags, MapType } from "../../src/uapi.ts";
+import { kernelTest } from "../helper/kernel.ts";
+import { mapSpec, u32, u64 } from "./specs.ts";
+import { loadTypes, testTypes } from "./types-builder.ts";
+
+const test = suite("maps/create");
+
+function codeOf(action: () => unknown): string | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return (error as BpfError).code;
+  }
+}
+
+kernelTest(test, "the kernel has what the spec says", () => {
+  using map = createMap(mapSpec({ name: "a-map.with_a_long_name", maxEntries: 100 }));
+  const { id, type, keySize, valueSize, maxEntries, flags, name } = map.info();
+  assert.equal(
+    { type, keySize, valueSize, maxEntries, flags, name },
+    {
+      type: MapType.HASH,
+      keySize: 4,
+      valueSize: 8,
+      maxEntries: 100,
+      flags: 0,
+      name: "amap.with_a_lon",
+    },
+  );
+  assert.is(map.id, id);
+  assert.ok(id > 0);
+  assert.is(map.name, "a-map.with_a_long_name");
+});
+
+kernelTest(test, "types reach the kernel where the map type takes them", () => {
+  const types = testTypes();
+  using btf = loadTypes(types);
+  const typed = { btf: types.btf, keyType: types.u32, valueType: types.u64 };
+  using hash = createMap(mapSpec(typed), { btf });
+  const info = hash.info();
+  assert.equal([info.keyType, info.valueType], [types.u32, types.u64]);
+  assert.ok(info.btfId > 0);
+  using queue = createMap(mapSpec({ ...typed, type: MapType.QUEUE, keySize: 0 }), { btf });
+  assert.is(queue.info().btfId, 0);
+  using ring = createMap(
+    mapSpec({ ...typed, type: MapType.RINGBUF, valueSize: 8, maxEntries: 4096 }),
+    { btf },
+  );
+  assert.is(ring.info().valueSize, 0);
+});
+
+kernelTest(test, "types that the kernel refuses for the map are left out", () => {
+  const types = testTypes();
+  using btf = loadTypes(types);
+  // The key type has 4 bytes and the key 8.
+  using map = createMap(
+    mapSpec({ btf: types.btf, keySize: 8, keyType: types.u32, valueType: types.u64 }),
+    { btf },
+  ) as HashMap<Uint8Array, bigint>;
+  assert.is(map.info().keyType, 0);
+  map.set(u64(5), 6n);
+  assert.is(map.get(u64(5)), 6n);
+});
+
+kernelTest(test, "every type gives its handle", () => {
+  const cpus = possibleCpus();
+  using perf = createMap(mapSpec({ type: MapType.PERF_EVENT_ARRAY, valueSize: 24, maxEntries: 0 }));
+  assert.instance(perf, GenericMap);
+  assert.equal([perf.keySize, perf.valueSize, perf.maxEntries], [4, 4, cpus]);
+  using array = createMap(mapSpec({ type: MapType.ARRAY }));
+  assert.instance(array, ArrayMap);
+  using ring = createMap(mapSpec({ type: MapType.RINGBUF, maxEntries: 4096 }));
+  assert.instance(ring, RingBuffer);
+  using hash = createMap(mapSpec());
+  assert.instance(hash, HashMap);
+  assert.not.instance(hash, GenericMap);
+});
+
+kernelTest(test, "other types work on bytes", () => {
+  using trie = createMap(
+    mapSpec({ type: MapType.LPM_TRIE, keySize: 8, flags: MapFlags.NO_PREALLOC }),
+  ) as GenericMap;
+  assert.instance(trie, GenericMap);
+  const prefix = (bits: number, ...address: number[]) => Uint8Array.of(bits, 0, 0, 0, ...address);
+  trie.set(prefix(8, 10, 0, 0, 0), u64(8));
+  trie.set(prefix(16, 10, 1, 0, 0), u64(16));
+  assert.equal(trie.get(prefix(32, 10, 1, 2, 3)), u64(16));
+  assert.equal(trie.get(prefix(32, 10, 2, 2, 3)), u64(8));
+  assert.is(trie.get(prefix(32, 11, 2, 2, 3)), undefined);
+  assert.is([...trie].length, 2);
+
+  using queue = createMap(mapSpec({ type: MapType.QUEUE, keySize: 0 })) as GenericMap;
+  const none = new Uint8Array(0);
+  queue.set(none, u64(1));
+  queue.set(none, u64(2));
+  assert.equal(queue.get(none), u64(1));
+  assert.equal([queue.take(none), queue.take(none), queue.take(none)], [u64(1), u64(2), undefined]);
+});
+
+kernelTest(test, "what is wrong with a map is told with its name", () => {
+  const refused = (members: Parameters<typeof mapSpec>[0], message: RegExp, code: string) =>
+    assert.throws(
+      () => createMap(mapSpec({ name: "wrong", ...members })),
+      (error: unknown) =>
+        error instanceof SyscallError && error.code === code && message.test(error.message),
+    );
+  refused({ maxEntries: 0 }, /create map wrong .*max_entries is 0; .*maxEntries/, "EINVAL");
+  refused({ type: MapType.LPM_TRIE, keySize: 8 }, /NO_PREALLOC/, "EINVAL");
+  refused({ valueSize: 0x1000_0000 }, /larger than this map type allows/, "E2BIG");
+  assert.throws(
+    () => createMap(mapSpec({ name: "wrong", type: MapType.RINGBUF, maxEntries: 5000 })),
+    /wrong: a ring buffer of 5000 bytes/,
+  );
+  assert.throws(
+    () => createMap(mapSpec({ name: "wrong", type: MapType.HASH_OF_MAPS })),
+    /wrong: a map of maps needs a template/,
+  );
+  // @ts-expect-error there is no such option
+  assert.throws(() => createMap(mapSpec(), { int46: "number" }), /unknown option "int46"/);
+});
+
+kernelTest(test, "a type that the kernel does not have yet is unsupported", () => {
+  try {
+    createMap(mapSpec({ type: MapType.RHASH, flags: MapFlags.NO_PREALLOC })).close();
+  } catch (error) {
+    assert.instance(error, UnsupportedError);
+    assert.is((error as UnsupportedError).since, "7.2");
+    assert.instance((error as UnsupportedError).cause, SyscallError);
+  }
+});
+
+kernelTest(test, "a map found by its id has a handle of its type, on bytes", () => {
+  using map = createMap(mapSpec({ name: "found", type: MapType.ARRAY, maxEntries: 3 }));
+  using again = handleOfExisting(mapGetFdById(map.id), undefined, undefined);
+  assert.instance(again, ArrayMap);
+  assert.equal([again.name, again.maxEntries, again.id], ["found", 3, map.id]);
+  (again as ArrayMap).set(2, u64(1));
+  assert.equal((map as ArrayMap).get(2), u64(1));
+});
+
+kernelTest(test, "a pin keeps the map until it is removed", () => {
+  if (!existsSync("/sys/fs/bpf"))
+    throw new UnsupportedError("no /sys/fs/bpf", { feature: "bpffs" });
+  const path = `/sys/fs/bpf/ebpf_test_${process.pid}`;
+  const map = createMap(mapSpec({ name: "pinned" })) as HashMap<Uint8Array, Uint8Array>;
+  const folder = mkdtempSync(join(tmpdir(), "ebpf-"));
+  try {
+    assert.throws(
+      () => map.pin(join(folder, "map")),
+      (error: unknown) =>
+        (error as BpfError).code === "EPERM" && /BPF file system/.test(String(error)),
+    );
+    assert.is(map.pinnedAt, undefined);
+    map.unpin();
+    map.pin(path);
+    assert.is(map.pinnedAt, path);
+    assert.is(
+      codeOf(() => map.pin(path)),
+      "EEXIST",
+    );
+    map.set(u32(1), u64(2));
+    using again = handleOfExisting(objectGet(path), undefined, undefined) as HashMap;
+    assert.equal(again.get(u32(1)), u64(2));
+    map.unpin();
+    assert.not.ok(existsSync(path));
+  } finally {
+    map.unpin();
+    map.close();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.run();

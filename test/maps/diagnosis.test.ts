@@ -1,0 +1,87 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { defineMap } from "../../maps/definition.ts";
+import { type Circumstances, explainCreation } from "../../maps/diagnosis.ts";
+import { SyscallError, UnsupportedError } from "../../src/error.ts";
+import type { MapSpec } from "../../src/spec/types.ts";
+import { MapFlags, MapType } from "../../src/uapi.ts";
+import { mapSpec } from "./specs.ts";
+
+const test = suite("maps/diagnosis");
+const ALL = 0xff_ffff_ffffn;
+const running: Circumstances = { cpus: 2, pageSize: 4096, major: 6, minor: 18, capabilities: ALL };
+const EPERM = 1;
+const E2BIG = 7;
+const ENOMEM = 12;
+const EINVAL = 22;
+const ENOTSUPP = 524;
+
+function explain(
+  errno: number,
+  members: Partial<MapSpec>,
+  circumstances: Partial<Circumstances> = {},
+): SyscallError | UnsupportedError {
+  const error = new SyscallError("refused", { errno, syscall: "bpf", command: "MAP_CREATE" });
+  const definition = defineMap(mapSpec(members), running);
+  return explainCreation(error, definition, { ...running, ...circumstances });
+}
+
+test("the map, its shape and the kernel's error are kept", () => {
+  const error = explain(EINVAL, { name: "counts" });
+  assert.instance(error, SyscallError);
+  assert.is(error.code, "EINVAL");
+  assert.match(error.message, /create map counts \(hash, key 4, value 8, 64 entries\)/);
+  assert.is((error.cause as Error).message, "refused: EINVAL, invalid argument");
+});
+
+test("a map without room is told from one that must have none", () => {
+  assert.match(explain(EINVAL, { maxEntries: 0 }).message, /max_entries is 0; .*maxEntries/);
+  const storage = { type: MapType.TASK_STORAGE, flags: MapFlags.NO_PREALLOC };
+  assert.match(explain(EINVAL, { ...storage, maxEntries: 9 }).message, /must be 0/);
+  assert.not.match(explain(EINVAL, { ...storage, maxEntries: 0 }).message, /max_entries/);
+});
+
+test("wrong preallocation, keys and values are named", () => {
+  const lpm = explain(EINVAL, { type: MapType.LPM_TRIE, keySize: 8 });
+  assert.match(lpm.message, /lpm_trie map needs map_flags BPF_F_NO_PREALLOC/);
+  const array = explain(EINVAL, { type: MapType.ARRAY, flags: MapFlags.NO_PREALLOC });
+  assert.match(array.message, /drop BPF_F_NO_PREALLOC/);
+  assert.match(explain(EINVAL, { type: MapType.ARRAY, keySize: 8 }).message, /4 bytes, not 8/);
+  assert.match(explain(EINVAL, { type: MapType.QUEUE }).message, /has no key; key size is 4/);
+  const outer = explain(EINVAL, { type: MapType.HASH_OF_MAPS });
+  assert.match(outer.message, /value of a hash_of_maps map is 4 bytes, not 8/);
+  assert.match(explain(EINVAL, { keySize: 0 }).message, /key size is 0/);
+  assert.match(explain(EINVAL, { valueSize: 0 }).message, /value size is 0/);
+});
+
+test("an old kernel is told from a wrong definition", () => {
+  const old = { major: 5, minor: 4 };
+  const ring = explain(EINVAL, { type: MapType.RINGBUF, maxEntries: 4096 }, old);
+  assert.instance(ring, UnsupportedError);
+  assert.equal([(ring as UnsupportedError).since, ring.code], ["5.8", "ERR_UNSUPPORTED"]);
+  const flag = explain(EINVAL, { type: MapType.ARRAY, flags: MapFlags.MMAPABLE }, old);
+  assert.is((flag as UnsupportedError).since, "5.5");
+  assert.instance(explain(EINVAL, { type: MapType.RINGBUF, maxEntries: 4096 }), SyscallError);
+  const error = explain(
+    EINVAL,
+    { type: MapType.RINGBUF, maxEntries: 4096 },
+    { major: 5, minor: 8 },
+  );
+  assert.instance(error, SyscallError);
+});
+
+test("EPERM says which privilege is missing, or that memory is limited", () => {
+  assert.match(explain(EPERM, {}, { capabilities: 0n }).message, /needs CAP_BPF/);
+  const limited = explain(EPERM, {}, { major: 5, minor: 10 });
+  assert.match(limited.message, /RLIMIT_MEMLOCK/);
+  assert.not.match(explain(EPERM, {}).message, /MEMLOCK|CAP_BPF/);
+  assert.match(explain(EPERM, {}).message, /security module|lockdown/);
+});
+
+test("sizes and memory", () => {
+  assert.match(explain(E2BIG, {}).message, /larger than this map type allows/);
+  assert.match(explain(ENOMEM, {}).message, /no memory/);
+  assert.match(explain(ENOTSUPP, {}).message, /configuration/);
+});
+
+test.run();

@@ -1,0 +1,134 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { codecOf } from "../../btf/index.ts";
+import { createMap, type RingBuffer } from "../../maps/index.ts";
+import { eventDecoder, perCpuCodec } from "../../maps/types.ts";
+import { MapType } from "../../src/uapi.ts";
+import { kernelTest } from "../helper/kernel.ts";
+import { RingProgram } from "./ring-program.ts";
+import { mapSpec } from "./specs.ts";
+import { testTypes } from "./types-builder.ts";
+
+const test = suite("maps/events");
+const types = testTypes();
+
+function memoryOf(bytes: Uint8Array): { bytes: Uint8Array; view: DataView } {
+  return { bytes, view: new DataView(bytes.buffer) };
+}
+
+test("a record is decoded where it stands", () => {
+  const bytes = new Uint8Array(64);
+  const codec = codecOf(types.btf, types.event);
+  const event = { time: 5n, pid: 6, comm: "shell" };
+  codec.encode(event, bytes, 16);
+  assert.equal(eventDecoder(codec)(memoryOf(bytes), 16, 24), event);
+});
+
+test("a record that is too short is read as if zeros followed, not as what stands behind it", () => {
+  const bytes = new Uint8Array(64).fill(0x41);
+  const codec = codecOf(types.btf, types.event);
+  const decode = eventDecoder(codec);
+  assert.equal(decode(memoryOf(bytes), 8, 14), {
+    time: 0x4141_4141_4141_4141n,
+    pid: 0x4141_4141,
+    comm: "AA",
+  });
+  assert.equal(decode(memoryOf(bytes), 8, 0), { time: 0n, pid: 0, comm: "" });
+});
+
+test("what is longer than the type goes to a flexible array, or is left out", () => {
+  const bytes = Uint8Array.from({ length: 32 }, (_, index) => index);
+  const message = eventDecoder(codecOf(types.btf, types.message));
+  assert.equal(message(memoryOf(bytes), 0, 7), {
+    kind: 0x03020100,
+    rest: Uint8Array.of(4, 5, 6),
+  });
+  const flow = eventDecoder(codecOf(types.btf, types.flow));
+  assert.equal(flow(memoryOf(bytes), 0, 24), { source: 0x03020100, target: 0x07060504 });
+});
+
+test("without a type an event is a copy of its bytes", () => {
+  const bytes = Uint8Array.of(1, 2, 3, 4);
+  const event = eventDecoder<Uint8Array>(undefined)(memoryOf(bytes), 1, 2);
+  bytes.fill(9);
+  assert.equal(event, Uint8Array.of(2, 3));
+});
+
+test("values of all CPUs: padded to 8 bytes, as many as there are CPUs", () => {
+  const codec = perCpuCodec(codecOf(types.btf, types.u32), 3);
+  assert.is(codec.size, 24);
+  const bytes = new Uint8Array(26).fill(0xff);
+  codec.encode([1, 2, 3], bytes, 2);
+  assert.equal([bytes[2], bytes[10], bytes[18]], [1, 2, 3]);
+  assert.equal(codec.decode(bytes, 2), [1, 2, 3]);
+  assert.throws(() => codec.encode([1, 2], bytes), /each of 3 possible CPUs is needed, not 2/);
+  assert.throws(() => codec.encode([1, 2, -1], bytes), RangeError);
+});
+
+function typedRing(valueType: number): RingBuffer {
+  const { btf } = types;
+  const spec = mapSpec({ name: "events", type: MapType.RINGBUF, maxEntries: 4096, btf, valueType });
+  return createMap(spec) as RingBuffer;
+}
+
+async function first<T>(items: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of items) return item;
+  return undefined;
+}
+
+kernelTest(test, "events have the map's value type", async () => {
+  using ring = typedRing(types.event);
+  using program = new RingProgram(ring, { size: 24 });
+  program.run(3);
+  assert.equal(await first(ring.records()), { time: 0n, pid: 8, comm: "" });
+  assert.equal(await first(ring.batches()), [
+    { time: 1n, pid: 8, comm: "" },
+    { time: 2n, pid: 8, comm: "" },
+  ]);
+});
+
+kernelTest(test, "a reader may name another type of the object", async () => {
+  using ring = typedRing(0);
+  using program = new RingProgram(ring, { size: 16 });
+  program.run(4);
+  assert.equal(await first(ring.records({ as: "struct flow" })), { source: 0, target: 0 });
+  assert.equal(await first(ring.records({ as: "flow" })), { source: 1, target: 0 });
+  assert.equal(await first(ring.records({ as: "struct message" })), {
+    kind: 2,
+    rest: Uint8Array.of(0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0),
+  });
+  assert.throws(() => ring.records({ as: "struct flaw" }), /events.* no type "struct flaw"/);
+  assert.throws(() => ring.records({ as: "union flow" }), /no type "union flow"/);
+  assert.equal(
+    await first(ring.records()),
+    Uint8Array.of(3, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0),
+  );
+});
+
+kernelTest(
+  test,
+  "a batch with an event that cannot be decoded gives those before it first",
+  async () => {
+    const { btf, event: valueType } = types;
+    using ring = createMap(mapSpec({ type: MapType.RINGBUF, maxEntries: 4096, btf, valueType }), {
+      int64: "number",
+    }) as RingBuffer<{ time: number }>;
+    using program = new RingProgram(ring, { size: 24, startAt: 2n ** 53n - 2n });
+    program.run(4);
+    const batches = ring.batches();
+    const { value } = await batches.next();
+    assert.equal(
+      value.map(({ time }: { time: number }) => time),
+      [2 ** 53 - 2, 2 ** 53 - 1],
+    );
+    assert.instance(await batches.next().catch((error: unknown) => error), RangeError);
+    assert.is((await batches.next()).done, true);
+    assert.is(
+      ring.consume(() => {}),
+      1,
+      "the one that was refused is consumed, the next is not",
+    );
+  },
+);
+
+test.run();
