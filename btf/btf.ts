@@ -1,8 +1,10 @@
 /**
- * BTF, the type information of kernels and BPF objects, opened for reading: types by id and by name.
+ * BTF, the type information of kernels and BPF objects, opened for reading: types by id and by
+ * name.
  *
- * Opening finds where each type begins and nothing else. A type is decoded, and a name index made, when first asked for.
- * Computing with types (sizes, C text, codecs) is the business of other files; so is writing BTF.
+ * Opening finds where each type begins and nothing else. A type is decoded, and a name index made,
+ * when first asked for. Computing with types (sizes, C text, codecs) is the business of other
+ * files; so is writing BTF.
  *
  * @module
  */
@@ -30,7 +32,8 @@ const LONG_NAMES = ["long", "long int", "unsigned long", "long unsigned int", "u
 /**
  * Type information. Ids are 0 (void) to `typeCount` - 1, those of the base included.
  *
- * Keeps and reads the bytes it was opened from: they must not change, nor be unmapped, while it is in use.
+ * Keeps and reads the bytes it was opened from: they must not change, nor be unmapped, while it is
+ * in use.
  */
 export class Btf {
   /** What it was opened from. */
@@ -74,20 +77,29 @@ export class Btf {
   /**
    * Opens a BTF blob of either byte order: `/sys/kernel/btf/*`, or the section .BTF of an object.
    *
-   * Throws BtfError when it is malformed. References between types are checked only when a type is asked for.
+   * Throws BtfError when it is malformed. References between types are checked only when a type is
+   * asked for.
    */
   static parse(bytes: Uint8Array, options: BtfOptions = {}): Btf {
     return new Btf(bytes, options.base);
   }
 
-  /** The kind of a type, a number of `Kind`; or of a later kernel. Throws BtfError for an id that does not exist. */
+  /**
+   * The kind of a type, a number of `Kind`; or of a later kernel.
+   *
+   * Throws BtfError for an id that does not exist.
+   */
   kind(id: number): number {
     if (id === 0) return Kind.VOID;
     const owner = this.#owner(id);
     return (owner.words[owner.wordOf(id) + 1]! >>> 24) & MAX_KIND;
   }
 
-  /** The name of a type, empty where there is none. Throws BtfError for an id that does not exist. */
+  /**
+   * The name of a type, empty where there is none.
+   *
+   * Throws BtfError for an id that does not exist.
+   */
   name(id: number): string {
     if (id === 0) return "";
     const owner = this.#owner(id);
@@ -97,7 +109,8 @@ export class Btf {
   /**
    * The decoded type, the same object each time.
    *
-   * Throws BtfError for an id that does not exist, a name or reference that leads nowhere, and a kind that is not known.
+   * Throws BtfError for an id that does not exist, a name or reference that leads nowhere, and a
+   * kind that is not known.
    */
   type(id: number): BtfType {
     if (id === 0) return voidType;
@@ -127,7 +140,8 @@ export class Btf {
   }
 
   /**
-   * All ids whose essential name is that of `name`, ascending: the candidates of a CO-RE relocation.
+   * All ids whose essential name is that of `name`, ascending: the candidates of a CO-RE
+   * relocation.
    *
    * Functions, variables, sections and tags are left out: a relocation cannot be rooted there.
    */
@@ -138,7 +152,11 @@ export class Btf {
     return this.base === undefined ? own : [...this.base.findEssential(name), ...own];
   }
 
-  /** The text at an offset of the string section, the base's included. Throws BtfError past the end. */
+  /**
+   * The text at an offset of the string section, the base's included.
+   *
+   * Throws BtfError past the end.
+   */
   string(offset: number): string {
     return this.strings.get(offset);
   }
@@ -154,7 +172,9 @@ export class Btf {
     return this.#offsets[id - this.firstId]!;
   }
 
-  /** @internal The third word of any type but void: its size, or the type it refers to, unchecked. */
+  /**
+   * @internal The third word of any type but void: its size, or the type it refers to, unchecked.
+   */
   sizeOrType(id: number): number {
     const owner = this.#owner(id);
     return owner.words[owner.wordOf(id) + 2]!;

@@ -1,5 +1,6 @@
 /**
- * Decoding one BTF type from the words of its type section, with all its names and references checked.
+ * Decoding one BTF type from the words of its type section, with all its names and references
+ * checked.
  *
  * Finding the type, and keeping what was decoded, is the business of `Btf`.
  *
@@ -19,7 +20,10 @@ export interface DecodeContext {
   readonly typeCount: number;
 }
 
-/** The bit of a type's info word that tells bitfields, signed enumerations, forward unions and attributes. */
+/**
+ * The bit of a type's info word that tells bitfields, signed enumerations, forward unions and
+ * attributes.
+ */
 export const KIND_FLAG = 0x8000_0000;
 
 /** Bits of the word that follows an INT, BTF_INT_*. */

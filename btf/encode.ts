@@ -1,7 +1,9 @@
 /**
- * Writing BTF: types are added one by one, get ids in that order, and become a blob of either byte order.
+ * Writing BTF: types are added one by one, get ids in that order, and become a blob of either byte
+ * order.
  *
- * Types are written as they are told: nothing is deduplicated or reordered, so that ids can be known before.
+ * Types are written as they are told: nothing is deduplicated or reordered, so that ids can be
+ * known before.
  *
  * @module
  */
@@ -61,7 +63,11 @@ export class BtfBuilder {
     return this.#strings.add(text);
   }
 
-  /** Adds a type and returns its id. Throws RangeError for a number that its field has no room for. */
+  /**
+   * Adds a type and returns its id.
+   *
+   * Throws RangeError for a number that its field has no room for.
+   */
   add(type: NewType): number {
     const id = this.#typeCount;
     const start = this.#words.length;
@@ -77,7 +83,11 @@ export class BtfBuilder {
     return id;
   }
 
-  /** The blob, in host byte order unless said. Throws RangeError when a type refers to one that does not exist. */
+  /**
+   * The blob, in host byte order unless said.
+   *
+   * Throws RangeError when a type refers to one that does not exist.
+   */
   bytes(options: { readonly littleEndian?: boolean } = {}): Uint8Array {
     if (this.#highest.id >= this.#typeCount) {
       const { id, by } = this.#highest;

@@ -1,8 +1,10 @@
 /**
- * Reads .BTF.ext, which tells of an object's code what .BTF tells of its data: functions, source lines, CO-RE records.
+ * Reads .BTF.ext, which tells of an object's code what .BTF tells of its data: functions, source
+ * lines, CO-RE records.
  *
- * Everything is listed by ELF section name and byte offset in that section; nothing is matched to sections or programs here.
- * From struct btf_ext_header and the records of include/uapi/linux/bpf.h.
+ * Everything is listed by ELF section name and byte offset in that section; nothing is matched to
+ * sections or programs here. From struct btf_ext_header and the records of
+ * include/uapi/linux/bpf.h.
  *
  * @module
  */
@@ -18,16 +20,21 @@ export interface ExtSection<T> {
   readonly records: T[];
 }
 
-/** A function that begins `offset` bytes into its section; `type` is the id of its FUNC. struct bpf_func_info. */
+/**
+ * A function that begins `offset` bytes into its section; `type` is the id of its FUNC. struct
+ * bpf_func_info.
+ */
 export interface FunctionInfo {
   readonly offset: number;
   readonly type: number;
 }
 
 /**
- * The source line of the instructions from `offset` bytes on, until the next record. struct bpf_line_info.
+ * The source line of the instructions from `offset` bytes on, until the next record. struct
+ * bpf_line_info.
  *
- * `file` and `text` are read when asked for, at most 1024 bytes of each; `fileOffset` and `textOffset` are their offsets there.
+ * `file` and `text` are read when asked for, at most 1024 bytes of each; `fileOffset` and
+ * `textOffset` are their offsets there.
  */
 export interface LineInfo {
   readonly offset: number;
@@ -40,9 +47,11 @@ export interface LineInfo {
 }
 
 /**
- * A CO-RE relocation of the instruction at `offset` bytes: what to find of the root type `type`. struct bpf_core_relo.
+ * A CO-RE relocation of the instruction at `offset` bytes: what to find of the root type `type`.
+ * struct bpf_core_relo.
  *
- * `accessor` is a path such as `0:1:2`, or `0` for the type itself; `kind` is one of enum bpf_core_relo_kind.
+ * `accessor` is a path such as `0:1:2`, or `0` for the type itself; `kind` is one of enum
+ * bpf_core_relo_kind.
  */
 export interface CoreRecord {
   readonly offset: number;
@@ -71,12 +80,19 @@ const HEADER_LENGTH = 24;
 /** Since LLVM 10; a shorter header has no CO-RE part. */
 const HEADER_LENGTH_WITH_RELOCATIONS = 32;
 
-/** Bytes of the fields we know of each record; longer ones may come and are stepped over by their own size. */
+/**
+ * Bytes of the fields we know of each record; longer ones may come and are stepped over by their
+ * own size.
+ */
 const FUNCTION_SIZE = 8;
 const LINE_SIZE = 16;
 const RELOCATION_SIZE = 16;
 
-/** Reads the section .BTF.ext of the object whose .BTF is `btf`. Throws BtfError when it is malformed. */
+/**
+ * Reads the section .BTF.ext of the object whose .BTF is `btf`.
+ *
+ * Throws BtfError when it is malformed.
+ */
 export function parseBtfExt(bytes: Uint8Array, btf: Btf): BtfExt {
   const view = viewOf(bytes);
   const little = byteOrder(view);
@@ -189,10 +205,16 @@ function readRelocation({ view, little, btf }: Reader, at: number): CoreRecord {
   };
 }
 
-/** Bytes of a file name or source line that are read; macros unfold to long ones, hostile objects to endless ones. */
+/**
+ * Bytes of a file name or source line that are read; macros unfold to long ones, hostile objects to
+ * endless ones.
+ */
 const MAX_TEXT = 1024;
 
-/** Lines by the thousand come with each object and are read only to explain a rejection, so their texts stay unread. */
+/**
+ * Lines by the thousand come with each object and are read only to explain a rejection, so their
+ * texts stay unread.
+ */
 class Line implements LineInfo {
   readonly offset: number;
   readonly fileOffset: number;

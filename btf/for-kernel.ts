@@ -1,5 +1,6 @@
 /**
- * The types of a whole BPF object as BPF_BTF_LOAD takes them: host byte order, and what compilers leave open filled in.
+ * The types of a whole BPF object as BPF_BTF_LOAD takes them: host byte order, and what compilers
+ * leave open filled in.
  *
  * Every id of the object stays as it is. What to fill in comes from ELF, which is read elsewhere.
  *
@@ -23,7 +24,10 @@ export interface VariablePlace {
 
 /** What ELF knows and the compiler left open in BTF. */
 export interface BtfEdits {
-  /** By name of a DATASEC: its size in bytes, and the places of its variables; those not listed stay where they are. */
+  /**
+   * By name of a DATASEC: its size in bytes, and the places of its variables; those not listed stay
+   * where they are.
+   */
   readonly sections?: Readonly<
     Record<string, { readonly size: number; readonly variables: readonly VariablePlace[] }>
   >;
@@ -35,7 +39,10 @@ export interface BtfEdits {
 const KERNEL_SYMBOLS = ".ksyms";
 const INTEGER_SIZE = 4;
 
-/** The name of the variable that stands for a kernel function, and of parameters that have none; as libbpf's. */
+/**
+ * The name of the variable that stands for a kernel function, and of parameters that have none; as
+ * libbpf's.
+ */
 const STAND_IN = "dummy_ksym";
 
 /** Words of struct btf_var_secinfo (type, offset, size) and struct btf_param (name, type). */
@@ -43,10 +50,12 @@ const VARIABLE_WORDS = 3;
 const PARAMETER_WORDS = 2;
 
 /**
- * The blob to load for an object: its types with `edits` filled in, less what `features` says the kernel lacks.
+ * The blob to load for an object: its types with `edits` filled in, less what `features` says the
+ * kernel lacks.
  *
- * Extern functions and variables become global ones, since a kernel refuses extern; so it does functions with nameless
- * parameters, which get a name. Throws BtfError for a data section whose size is neither known nor in `edits`.
+ * Extern functions and variables become global ones, since a kernel refuses extern; so it does
+ * functions with nameless parameters, which get a name. Throws BtfError for a data section whose
+ * size is neither known nor in `edits`.
  */
 export function forKernel(btf: Btf, edits: BtfEdits = {}, features: BtfFeatures = {}): Uint8Array {
   const editor = new BtfEditor(btf);
@@ -125,9 +134,7 @@ function fixSection(editor: BtfEditor, id: number, sections: BtfEdits["sections"
     if (editor.kind(type) !== Kind.VAR) {
       throw new BtfError(
         `preparing BTF for the kernel: type ${type} in section ${name} is no VAR`,
-        {
-          typeId: type,
-        },
+        { typeId: type },
       );
     }
     const what = `${editor.name(type)} in section ${name}`;
@@ -144,7 +151,10 @@ function fixSection(editor: BtfEditor, id: number, sections: BtfEdits["sections"
   }
 }
 
-/** Each kernel symbol becomes a global integer, one after the other; functions are replaced by a stand-in variable. */
+/**
+ * Each kernel symbol becomes a global integer, one after the other; functions are replaced by a
+ * stand-in variable.
+ */
 function fixKernelSymbols(editor: BtfEditor, id: number): void {
   const { words } = editor;
   const count = editor.count(id);

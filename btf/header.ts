@@ -1,8 +1,9 @@
 /**
- * The outside of a BTF blob, read and written: byte order, and where types, strings and layout lie. Types are not read here.
+ * The outside of a BTF blob, read and written: byte order, and where types, strings and layout lie.
+ * Types are not read here.
  *
- * From struct btf_header of include/uapi/linux/btf.h. A header may be longer than known, as long as the rest is zero:
- * whatever a non-zero rest means, ignoring it could misread the types.
+ * From struct btf_header of include/uapi/linux/btf.h. A header may be longer than known, as long as
+ * the rest is zero: whatever a non-zero rest means, ignoring it could misread the types.
  *
  * @module
  */
@@ -37,11 +38,17 @@ export interface BtfParts {
   readonly types: Uint8Array;
   /** The string section. */
   readonly strings: Uint8Array;
-  /** Sizes of all kinds that the writer knew: one struct btf_layout of 4 bytes a kind; empty before K 7.1. */
+  /**
+   * Sizes of all kinds that the writer knew: one struct btf_layout of 4 bytes a kind; empty before
+   * K 7.1.
+   */
   readonly layout: Uint8Array;
 }
 
-/** The byte order that the magic number of .BTF or .BTF.ext tells, true for little endian; undefined for no magic. */
+/**
+ * The byte order that the magic number of .BTF or .BTF.ext tells, true for little endian; undefined
+ * for no magic.
+ */
 export function byteOrder(view: DataView): boolean | undefined {
   if (view.byteLength < 2) return undefined;
   if (view.getUint16(HEADER.magic, true) === MAGIC) return true;
@@ -49,7 +56,11 @@ export function byteOrder(view: DataView): boolean | undefined {
   return undefined;
 }
 
-/** Reads the header of a BTF blob. Throws BtfError when it is none, or its parts do not lie inside of it. */
+/**
+ * Reads the header of a BTF blob.
+ *
+ * Throws BtfError when it is none, or its parts do not lie inside of it.
+ */
 export function parseHeader(blob: Uint8Array): BtfParts {
   const view = viewOf(blob);
   // Without the ways of its own that a Node Buffer has: its `slice` does not copy.
@@ -133,7 +144,10 @@ export function parseHeader(blob: Uint8Array): BtfParts {
   };
 }
 
-/** A blob of `types` and `strings` behind a header that every kernel understands; `types` are words in host order. */
+/**
+ * A blob of `types` and `strings` behind a header that every kernel understands; `types` are words
+ * in host order.
+ */
 export function assemble(
   types: ArrayLike<number>,
   strings: Uint8Array,

@@ -1,5 +1,6 @@
 /**
- * Type information: reading BTF and .BTF.ext, computing with types, and writing BTF. Knows nothing of ELF or the kernel.
+ * Type information: reading BTF and .BTF.ext, computing with types, and writing BTF. Knows nothing
+ * of ELF or the kernel.
  *
  * @module
  */

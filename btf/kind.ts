@@ -1,5 +1,6 @@
 /**
- * The constants of BTF: kinds of types, linkage of variables and functions, limits of the format. No reading here.
+ * The constants of BTF: kinds of types, linkage of variables and functions, limits of the format.
+ * No reading here.
  *
  * All from include/uapi/linux/btf.h.
  *
@@ -83,14 +84,22 @@ export const FunctionLinkage = {
 /** One of the numbers in the table {@link FunctionLinkage}. */
 export type FunctionLinkage = (typeof FunctionLinkage)[keyof typeof FunctionLinkage];
 
-/** The first two bytes of BTF and of .BTF.ext as a number, BTF_MAGIC; it also tells the byte order. */
+/**
+ * The first two bytes of BTF and of .BTF.ext as a number, BTF_MAGIC; it also tells the byte order.
+ */
 export const MAGIC = 0xeb9f;
 
-/** Members, values, variables or parameters that one type can have, BTF_MAX_VLEN; 0xffff in kernels before 2026. */
+/**
+ * Members, values, variables or parameters that one type can have, BTF_MAX_VLEN; older kernels read
+ * 16 bits of it.
+ */
 export const MAX_VLEN = 0xffffff;
 
-/** The largest kind that the format has room for, BTF_MAX_KIND; 0x1f in kernels before 2026. */
+/** The largest kind that the format has room for, BTF_MAX_KIND; older kernels read 5 bits of it. */
 export const MAX_KIND = 0x7f;
 
-/** Longest chain of typedefs, qualifiers, arrays or nested structures that is followed, as in the kernel's verifier. */
+/**
+ * Longest chain of typedefs, qualifiers, arrays or nested structures that is followed, as in the
+ * kernel's verifier.
+ */
 export const MAX_DEPTH = 32;

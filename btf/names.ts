@@ -1,7 +1,8 @@
 /**
  * Finding types by name: a hash over essential names, made when first asked, that keeps no strings.
  *
- * An essential name is a name without its flavour, as CO-RE compares them: `task_struct___old` is a `task_struct`.
+ * An essential name is a name without its flavour, as CO-RE compares them: `task_struct___old` is a
+ * `task_struct`.
  *
  * @module
  */
@@ -14,7 +15,8 @@ const UNDERSCORE = 0x5f;
 const FNV_PRIME = 0x0100_0193;
 
 /**
- * A name without its flavour: everything before the last three underscores that stand between two other characters.
+ * A name without its flavour: everything before the last three underscores that stand between two
+ * other characters.
  *
  * As libbpf's bpf_core_essential_name_len, so `x____y`, `___x` and `x___` have none.
  */
@@ -27,8 +29,9 @@ export function essentialName(name: string): string {
 }
 
 /**
- * The kinds that have names and can be the root of a CO-RE relocation. The other names (functions, variables, sections, tags)
- * outnumber them five to one in a kernel and are seldom sought, so that they have a table of their own.
+ * The kinds that have names and can be the root of a CO-RE relocation. The other names (functions,
+ * variables, sections, tags) outnumber them five to one in a kernel and are seldom sought, so that
+ * they have a table of their own.
  */
 export const isNamedKind: Uint8Array = (() => {
   const table = new Uint8Array(MAX_KIND + 1);
@@ -43,18 +46,24 @@ const PREFIX = 4;
 /**
  * Names of some of the own types of a blob; a type is meant by its number from the first own id on.
  *
- * Hashing all names of a kernel takes three times as long as reading the first bytes of each (3.3 against 2.1 ms in a fresh
- * process, where no loop is compiled yet). So names are first put into buckets by those bytes, and a bucket is emptied into the
- * hash table when a name is sought there.
+ * Hashing all names of a kernel takes longer than reading the first bytes of each (3.3 against 2.1
+ * ms in a fresh process, where no loop is compiled yet). So names are first put into buckets by
+ * those bytes, and a bucket is emptied into the hash table when a name is sought there.
  */
 export class NameTable {
   readonly #strings: StringTable;
   readonly #numbers: Uint32Array;
   /** String offsets, by place in `numbers`. */
   readonly #names: Uint32Array;
-  /** For each place the next of the same list, plus 1; 0 at the end. A place is in one list at a time. */
+  /**
+   * For each place the next of the same list, plus 1; 0 at the end. A place is in one list at a
+   * time.
+   */
   readonly #next: Uint32Array;
-  /** The first place, plus 1, of the list for some first bytes; places descend. 0 when empty or emptied. */
+  /**
+   * The first place, plus 1, of the list for some first bytes; places descend. 0 when empty or
+   * emptied.
+   */
   readonly #buckets: Uint32Array;
   /** The first place, plus 1, of the list for a hash of the essential name; places ascend. */
   readonly #hashed: Uint32Array;
@@ -118,7 +127,10 @@ export class NameTable {
     return found;
   }
 
-  /** Moves the names of a bucket to the hash table; from the highest place on, so that the lowest comes first there. */
+  /**
+   * Moves the names of a bucket to the hash table; from the highest place on, so that the lowest
+   * comes first there.
+   */
   #empty(bucket: number): void {
     const next = this.#next;
     const hashed = this.#hashed;

@@ -1,5 +1,6 @@
 /**
- * BTF types as C text: the name of a type, and the declaration of something that has it. Whole dumps are not made here.
+ * BTF types as C text: the name of a type, and the declaration of something that has it. Whole
+ * dumps are not made here.
  *
  * Type tags and attributes are left out.
  *
@@ -17,15 +18,20 @@ const BUDGET = 200;
 const ELLIPSIS = "…";
 
 /**
- * C text of a type: `struct task_struct *`, `unsigned int[4]`, `int (*)(void *, int)`, `struct {…}` without a name.
+ * C text of a type: `struct task_struct *`, `unsigned int[4]`, `int (*)(void *, int)`, `struct {…}`
+ * without a name.
  *
- * Never fails for a cycle; what goes on too long ends in `…`. Throws BtfError for an id that does not exist.
+ * Never fails for a cycle; what goes on too long ends in `…`. Throws BtfError for an id that does
+ * not exist.
  */
 export function typeName(btf: Btf, id: number): string {
   return declaration(btf, id, "");
 }
 
-/** C text that declares `name` with a type, without a semicolon: `char name[16]`; as {@link typeName} without a name. */
+/**
+ * C text that declares `name` with a type, without a semicolon: `char name[16]`; as {@link
+ * typeName} without a name.
+ */
 export function declaration(btf: Btf, id: number, name: string): string {
   return declare(btf, id, name, { left: BUDGET });
 }
@@ -36,8 +42,8 @@ interface Budget {
 }
 
 /**
- * C declares inside out: what is known so far grows to the left with pointers and to the right with arrays and
- * parameters, until a type with a name of its own ends it.
+ * C declares inside out: what is known so far grows to the left with pointers and to the right with
+ * arrays and parameters, until a type with a name of its own ends it.
  */
 function declare(btf: Btf, id: number, name: string, budget: Budget): string {
   let declarator = name;

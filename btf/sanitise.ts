@@ -1,8 +1,9 @@
 /**
- * Makes BTF acceptable to kernels that do not know all kinds: each unknown one is replaced by an older kind of the same size.
+ * Makes BTF acceptable to kernels that do not know all kinds: each unknown one is replaced by an
+ * older kind of the same size.
  *
- * No id moves, since programs, maps and records name types by id. The replacements are those of libbpf's
- * bpf_object__sanitize_btf. Which kernel knows what is not decided here.
+ * No id moves, since programs, maps and records name types by id. The replacements are those of
+ * libbpf's bpf_object__sanitize_btf. Which kernel knows what is not decided here.
  *
  * @module
  */
@@ -63,7 +64,8 @@ export function sanitise(editor: BtfEditor, features: BtfFeatures): void {
         break;
       case Kind.FLOAT:
         if (features.floats === false) {
-          // An empty structure of the same size; without a name, as `float` is none for a structure.
+          // An empty structure of the same size; without a name, as `float` is none for a
+          // structure.
           editor.rename(id, "");
           editor.setKind(id, Kind.STRUCT, 0);
         }
@@ -88,7 +90,9 @@ export function sanitise(editor: BtfEditor, features: BtfFeatures): void {
   }
 }
 
-/** A declaration becomes an integer of one byte: a wider one might not fit where the variable was. */
+/**
+ * A declaration becomes an integer of one byte: a wider one might not fit where the variable was.
+ */
 function toByte(editor: BtfEditor, id: number): void {
   const at = editor.at(id);
   editor.setKind(id, Kind.INT, 0);
@@ -96,18 +100,24 @@ function toByte(editor: BtfEditor, id: number): void {
   editor.words[at + 3] = ONE_BYTE;
 }
 
-/** A prototype becomes an enumeration, names and types of its parameters those and values of enumerators. */
+/**
+ * A prototype becomes an enumeration, names and types of its parameters those and values of
+ * enumerators.
+ */
 function toEnum(editor: BtfEditor, id: number): void {
   editor.setKind(id, Kind.ENUM);
   editor.words[editor.at(id) + 2] = 4;
   for (let i = 0; i < editor.count(id); i++) {
-    // Pointers to functions have nameless parameters; libbpf leaves them so, which only the first kernels accept.
+    // Pointers to functions have nameless parameters; libbpf leaves them so, which only the first
+    // kernels accept.
     const name = editor.element(id, i, 2);
     if (editor.words[name] === 0) editor.words[name] = editor.string("parameter");
   }
 }
 
-/** A data section becomes a structure, its variables members: three words each, in another order. */
+/**
+ * A data section becomes a structure, its variables members: three words each, in another order.
+ */
 function toStruct(editor: BtfEditor, id: number): void {
   const { words } = editor;
   editor.rename(id, editor.name(id).replaceAll(/[.?]/g, "_"));
@@ -122,7 +132,10 @@ function toStruct(editor: BtfEditor, id: number): void {
   }
 }
 
-/** A 64-bit enumeration becomes a union with a member for each name: only its size and names are left. */
+/**
+ * A 64-bit enumeration becomes a union with a member for each name: only its size and names are
+ * left.
+ */
 function toUnion(editor: BtfEditor, id: number, member: number): void {
   editor.setKind(id, Kind.UNION);
   for (let i = 0; i < editor.count(id); i++) {

@@ -1,5 +1,6 @@
 /**
- * Sizes and alignments of BTF types, and what is left of a type without its typedefs and qualifiers.
+ * Sizes and alignments of BTF types, and what is left of a type without its typedefs and
+ * qualifiers.
  *
  * Everything is bounded: types may come from hostile BTF, where a structure can hold itself.
  *
@@ -14,7 +15,11 @@ import type { ArrayType, StructType } from "./type.ts";
 /** The largest size of a type in bytes, as in libbpf. */
 const MAX_SIZE = 0xffff_ffff;
 
-/** The type under all typedefs, qualifiers and type tags. Throws BtfError when there are more than 32 of them. */
+/**
+ * The type under all typedefs, qualifiers and type tags.
+ *
+ * Throws BtfError when there are more than 32 of them.
+ */
 export function resolve(btf: Btf, id: number): number {
   let at = id;
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
@@ -102,7 +107,8 @@ function alignment(btf: Btf, id: number, known: Map<number, number>, depth: numb
     case Kind.ENUM:
     case Kind.ENUM64:
     case Kind.FLOAT:
-      // BTF does not tell the alignment of a type wider than a pointer; libbpf takes the pointer's too.
+      // BTF does not tell the alignment of a type wider than a pointer; libbpf takes the pointer's
+      // too.
       return Math.max(1, Math.min(btf.pointerSize, type.size));
     case Kind.PTR:
       return btf.pointerSize;

@@ -1,5 +1,6 @@
 /**
- * Makes a string section of BTF: each text once, at an offset that stays. Reading one is done in strings.ts.
+ * Makes a string section of BTF: each text once, at an offset that stays. Reading one is done in
+ * strings.ts.
  *
  * @module
  */
@@ -13,7 +14,10 @@ export class StringWriter {
   readonly #parts: Uint8Array[];
   #length: number;
 
-  /** Begins with the bytes `initial`; offsets count from `start`, the length of the base's strings in split BTF. */
+  /**
+   * Begins with the bytes `initial`; offsets count from `start`, the length of the base's strings
+   * in split BTF.
+   */
   constructor(initial: Uint8Array = new Uint8Array(1), start = 0) {
     this.#start = start;
     this.#parts = [initial];

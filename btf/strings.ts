@@ -1,5 +1,6 @@
 /**
- * The string section of BTF: NUL-terminated texts found by their offset. Split BTF continues the offsets of its base.
+ * The string section of BTF: NUL-terminated texts found by their offset. Split BTF continues the
+ * offsets of its base.
  *
  * @module
  */
@@ -11,7 +12,8 @@ const utf8 = new TextDecoder("utf-8");
 /**
  * Bytes that a name may have; twice what kernels accept (KSYM_NAME_LEN).
  *
- * Without a bound, a small blob of many names that are the ends of one long text would take memory by its square.
+ * Without a bound, a small blob of many names that are the ends of one long text would take memory
+ * by its square.
  */
 export const MAX_NAME = 1024;
 

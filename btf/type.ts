@@ -1,5 +1,6 @@
 /**
- * What a decoded BTF type looks like: plain data, told apart by `kind`, which names other types by id. No code.
+ * What a decoded BTF type looks like: plain data, told apart by `kind`, which names other types by
+ * id. No code.
  *
  * @module
  */
@@ -17,7 +18,10 @@ export interface VoidType extends NamedType {
   readonly kind: typeof Kind.VOID;
 }
 
-/** An integer: `size` in bytes; `bits` of it, from `bitOffset` on, are used (old bitfields use fewer than all). */
+/**
+ * An integer: `size` in bytes; `bits` of it, from `bitOffset` on, are used (old bitfields use fewer
+ * than all).
+ */
 export interface IntType extends NamedType {
   readonly kind: typeof Kind.INT;
   readonly size: number;
@@ -60,7 +64,8 @@ export interface StructType extends NamedType {
 /**
  * An enumeration of at most 32 bits; `size` in bytes.
  *
- * Values are negative only where `signed`. Compilers before LLVM 15 never say so: their -1 reads 4294967295.
+ * Values are negative only where `signed`. Compilers before LLVM 15 never say so: their -1 reads
+ * 4294967295.
  */
 export interface EnumType extends NamedType {
   readonly kind: typeof Kind.ENUM;
@@ -141,7 +146,10 @@ export interface DatasecVariable {
   readonly size: number;
 }
 
-/** A data section; compilers leave `size`, and the offsets of global variables, 0 for the loader to fill in. */
+/**
+ * A data section; compilers leave `size`, and the offsets of global variables, 0 for the loader to
+ * fill in.
+ */
 export interface DatasecType extends NamedType {
   readonly kind: typeof Kind.DATASEC;
   readonly size: number;
@@ -155,7 +163,8 @@ export interface FloatType extends NamedType {
 }
 
 /**
- * The tag `name` on `type`, or on its member or parameter number `component` (-1: on the type itself).
+ * The tag `name` on `type`, or on its member or parameter number `component` (-1: on the type
+ * itself).
  *
  * With `attribute` the name is a whole C attribute instead of the text of a `btf_decl_tag`, K 6.15.
  */

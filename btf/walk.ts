@@ -1,8 +1,10 @@
 /**
- * The first pass over a type section: words in host order, and where each type begins. Types are not decoded here.
+ * The first pass over a type section: words in host order, and where each type begins. Types are
+ * not decoded here.
  *
- * This is what opening the BTF of a kernel costs, so that the pass reads two words a type and checks only that each type
- * lies inside the section; names and references are checked when a type is decoded.
+ * This is what opening the BTF of a kernel costs, so that the pass reads two words a type and
+ * checks only that each type lies inside the section; names and references are checked when a type
+ * is decoded.
  *
  * @module
  */
@@ -12,13 +14,18 @@ import { BtfError } from "../src/error.ts";
 import { Kind, kindName, MAX_KIND, MAX_VLEN } from "./kind.ts";
 import { isNamedKind } from "./names.ts";
 
-/** Words of a type of each kind: `fixed` ones, and `each` for every member; `fixed` 0 marks an unknown kind. */
+/**
+ * Words of a type of each kind: `fixed` ones, and `each` for every member; `fixed` 0 marks an
+ * unknown kind.
+ */
 export interface KindSizes {
   readonly fixed: Uint8Array;
   readonly each: Uint8Array;
 }
 
-/** Words of struct btf_type, which begins every type: name, info (kind, count, flag), size or type. */
+/**
+ * Words of struct btf_type, which begins every type: name, info (kind, count, flag), size or type.
+ */
 export const TYPE_WORDS = 3;
 
 const knownSizes: KindSizes = (() => {
@@ -38,9 +45,11 @@ const knownSizes: KindSizes = (() => {
 })();
 
 /**
- * The sizes of the kinds we know, and of later kinds as `layout` tells them, so that they can be stepped over.
+ * The sizes of the kinds we know, and of later kinds as `layout` tells them, so that they can be
+ * stepped over.
  *
- * `layout` holds a struct btf_layout for each kind: bytes after the common part, bytes of an element, flags.
+ * `layout` holds a struct btf_layout for each kind: bytes after the common part, bytes of an
+ * element, flags.
  */
 export function kindSizes(layout: Uint8Array, base: KindSizes | undefined): KindSizes {
   if (layout.length <= 4 * (Kind.ENUM64 + 1)) return base ?? knownSizes;
@@ -56,7 +65,10 @@ export function kindSizes(layout: Uint8Array, base: KindSizes | undefined): Kind
   return { fixed, each };
 }
 
-/** The bytes of a type section, all of it 32-bit words, in host order: a view where possible, else a copy. */
+/**
+ * The bytes of a type section, all of it 32-bit words, in host order: a view where possible, else a
+ * copy.
+ */
 export function hostWords(types: Uint8Array, littleEndian: boolean): Uint32Array {
   const count = types.length / 4;
   if (littleEndian === hostLittleEndian) {
@@ -81,7 +93,8 @@ export interface Walk {
 export function walkTypes(words: Uint32Array, sizes: KindSizes, firstId: number): Walk {
   const { fixed, each } = sizes;
   const end = words.length;
-  // No type is shorter than three words, so this is enough; pages that are never written cost nothing.
+  // No type is shorter than three words, so this is enough; pages that are never written cost
+  // nothing.
   const offsets = new Uint32Array(Math.ceil(end / TYPE_WORDS));
   // Kept here, since a pass of its own over all types would take the name index half as long again.
   const named = new Uint32Array(offsets.length + 1);

@@ -46,76 +46,122 @@ interface Match {
  * function, is an indirect function, or stands for several functions.
  */
 export function findFunction(file: ElfFile, path: string, name: string): ProbeSymbol {
-  const at = name.indexOf("@", 1);
-  const plain = at === -1 ? name : name.slice(0, at);
-  const version = at === -1 ? undefined : name.slice(at).replace(/^@{1,2}/, "");
-  const what = `"${name}" in ${path}`;
-  const refuse = (why: string, suggestions: string[] = []): TargetError =>
-    new TargetError(`cannot probe ${what}: ${why}`, {
-      code: "ERR_TARGET",
-      target: name,
-      suggestions,
-    });
-
+  const wanted = parseName(name);
   const versionOf = symbolVersions(file);
-  const tables: Match[][] = [
-    matches(file.dynamicSymbols, plain, (symbol) => versionOf(symbol.index)),
-    matches(file.symbols, plain, (symbol) => versionInName(symbol.name)),
+  const tables = [
+    matches(file.dynamicSymbols, wanted.plain, (symbol) => versionOf(symbol.index)),
+    matches(file.symbols, wanted.plain, (symbol) => versionInName(symbol.name)),
   ];
-  const named = tables.map((table) =>
-    version === undefined ? table : table.filter((match) => match.version?.name === version),
+  // The default version comes before the type: an old version that is a function must not stand in for a default
+  // one that is not, or the probe would never fire.
+  const versioned = tables.map((table) =>
+    wanted.version === undefined
+      ? prefer(table, (match) => match.version?.isDefault !== false)
+      : table.filter((match) => match.version?.name === wanted.version),
   );
-  for (const table of named) {
-    const functions = table.filter((match) => isFunction(file, match.symbol));
-    if (functions.length === 0) continue;
-    const chosen = choose(functions);
-    if (chosen.length > 1) {
-      const places = chosen.map(({ symbol, version: found }) =>
-        found === undefined ? `0x${symbol.value64.toString(16)}` : `${plain}@${found.name}`,
-      );
-      throw refuse(
-        `the name stands for ${chosen.length} functions (${places.slice(0, 8).join(", ")}); ` +
-          "give a version or an address",
-      );
-    }
-    const { symbol, version: found } = chosen[0] as Match;
-    return {
-      name: plain,
-      version: found?.name,
-      address: symbol.value,
-      size: symbol.size,
-      fileOffset: fileOffset(file, symbol.value, what),
-    };
+  for (const table of versioned) {
+    const [chosen, ...rest] = choose(table.filter((match) => isFunction(file, match.symbol)));
+    if (chosen === undefined) continue;
+    if (rest.length > 0) throw ambiguous(path, wanted, [chosen, ...rest]);
+    const { value: address, size } = chosen.symbol;
+    const offset = fileOffset(file, address, describe(path, wanted));
+    const version = chosen.version?.name;
+    return { name: wanted.plain, version, address, size, fileOffset: offset };
   }
+  throw unfit(file, path, wanted, versioned.flat()) ?? notFound(file, path, wanted, tables.flat());
+}
 
-  const others = named.flat();
-  if (others.some(({ symbol }) => symbol.type === SymbolType.GNU_IFUNC && isDefined(symbol))) {
-    throw refuse(
+/** What a caller asked for. */
+interface Wanted {
+  full: string;
+  plain: string;
+  version: string | undefined;
+}
+
+function parseName(full: string): Wanted {
+  const at = full.indexOf("@", 1);
+  if (at === -1) return { full, plain: full, version: undefined };
+  return { full, plain: full.slice(0, at), version: full.slice(at).replace(/^@{1,2}/, "") };
+}
+
+function describe(path: string, wanted: Wanted): string {
+  return `"${wanted.full}" in ${path}`;
+}
+
+function refuse(
+  path: string,
+  wanted: Wanted,
+  why: string,
+  suggestions: string[] = [],
+): TargetError {
+  return new TargetError(`cannot probe ${describe(path, wanted)}: ${why}`, {
+    code: "ERR_TARGET",
+    target: wanted.full,
+    suggestions,
+  });
+}
+
+function ambiguous(path: string, wanted: Wanted, found: Match[]): TargetError {
+  const places = found
+    .slice(0, 8)
+    .map(({ symbol, version }) =>
+      version === undefined
+        ? `0x${symbol.value64.toString(16)}`
+        : `${wanted.plain}@${version.name}`,
+    );
+  return refuse(
+    path,
+    wanted,
+    `the name stands for ${found.length} functions (${places.join(", ")}); give a version or an address`,
+  );
+}
+
+/** The error when there are symbols of the name, and none is a function that the file defines. */
+function unfit(
+  file: ElfFile,
+  path: string,
+  wanted: Wanted,
+  found: Match[],
+): TargetError | undefined {
+  const symbols = found.map(({ symbol }) => symbol);
+  if (symbols.some((symbol) => symbol.type === SymbolType.GNU_IFUNC && isDefined(symbol))) {
+    return refuse(
+      path,
+      wanted,
       "it is an indirect function, whose symbol is only the code that picks an implementation; " +
         "probe the implementation",
-      implementations(file, plain),
+      implementations(file, wanted.plain),
     );
   }
-  if (others.some(({ symbol }) => !isDefined(symbol))) {
-    throw refuse("it is imported here; probe the library that defines it");
+  if (symbols.some((symbol) => !isDefined(symbol))) {
+    return refuse(path, wanted, "it is imported here; probe the library that defines it");
   }
-  if (others.length > 0) throw refuse("the symbol is not a function");
-  const versions = new Set(tables.flat().flatMap((match) => match.version?.name ?? []));
-  if (version !== undefined && versions.size > 0) {
-    throw new TargetError(`${path} has no version "${version}" of "${plain}"`, {
-      target: name,
-      suggestions: [...versions].slice(0, 8).map((known) => `${plain}@${known}`),
+  return symbols.length === 0 ? undefined : refuse(path, wanted, "the symbol is not a function");
+}
+
+/** The error when there are no symbols of the name, or none of the version. */
+function notFound(file: ElfFile, path: string, wanted: Wanted, found: Match[]): TargetError {
+  const target = wanted.full;
+  const versions = [...new Set(found.flatMap((match) => match.version?.name ?? []))];
+  if (versions.length > 0) {
+    return new TargetError(`${path} has no version "${wanted.version}" of "${wanted.plain}"`, {
+      target,
+      suggestions: versions.slice(0, 8).map((known) => `${wanted.plain}@${known}`),
     });
   }
+  if (found.length > 0) return refuse(path, wanted, "it has no versions; leave the version out");
   if (file.symbols.length === 0 && file.dynamicSymbols.length === 0) {
-    throw new TargetError(
-      `${path} has no symbol "${name}", nor any other: it was stripped; give an address or a file offset`,
-      { target: name },
+    return new TargetError(
+      `${path} has no symbol "${target}", nor any other: it was stripped; give an address or a file offset`,
+      { target },
     );
   }
-  throw new TargetError(`${path} has no symbol "${name}"`, {
-    target: name,
-    suggestions: nearMatches(plain, functionNames(file)),
+  return new TargetError(`${path} has no symbol "${target}"`, {
+    target,
+    suggestions: nearMatches(
+      wanted.plain,
+      definedNames(file, [SymbolType.FUNC, SymbolType.GNU_IFUNC]),
+    ),
   });
 }
 
@@ -141,10 +187,14 @@ function hex(address: number): string {
 }
 
 /** Names of all functions that the file defines, without versions. */
-export function* functionNames(file: ElfFile): Generator<string> {
+export function functionNames(file: ElfFile): Generator<string> {
+  return definedNames(file, [SymbolType.FUNC]);
+}
+
+function* definedNames(file: ElfFile, types: readonly number[]): Generator<string> {
   for (const table of [file.dynamicSymbols, file.symbols]) {
     for (const symbol of table) {
-      if (symbol.type !== SymbolType.FUNC || !isDefined(symbol)) continue;
+      if (!types.includes(symbol.type) || !isDefined(symbol)) continue;
       const at = symbol.name.indexOf("@", 1);
       yield at === -1 ? symbol.name : symbol.name.slice(0, at);
     }
@@ -185,18 +235,16 @@ function isDefined(symbol: ElfSymbol): boolean {
   return symbol.section !== SectionIndex.UNDEF;
 }
 
-/** The matches at different addresses that remain when the better sort pushes out the worse. */
-function choose(candidates: readonly Match[]): Match[] {
-  let left = candidates;
-  for (const better of [
-    (match: Match) => match.version?.isDefault !== false,
-    (match: Match) => match.symbol.binding !== SymbolBinding.WEAK,
-  ]) {
-    const kept = left.filter(better);
-    if (kept.length > 0) left = kept;
-  }
+/** Those matches that are better, or all when none is. */
+function prefer(matches: Match[], isBetter: (match: Match) => boolean): Match[] {
+  const better = matches.filter(isBetter);
+  return better.length === 0 ? matches : better;
+}
+
+/** Strong symbols, or weak ones where there are no others; one for each address. */
+function choose(candidates: Match[]): Match[] {
   const byAddress = new Map<number, Match>();
-  for (const match of left) {
+  for (const match of prefer(candidates, ({ symbol }) => symbol.binding !== SymbolBinding.WEAK)) {
     if (!byAddress.has(match.symbol.value)) byAddress.set(match.symbol.value, match);
   }
   return [...byAddress.values()];

@@ -84,30 +84,24 @@ export function uprobePlace(file: string | Executable, options: UprobeOptions): 
   if (pid !== undefined && (!Number.isInteger(pid) || pid < 1 || pid > 0x7fff_ffff)) {
     throw new RangeError(`pid must be the number of a process, not ${pid}`);
   }
-  const isPlaced =
-    options.symbol !== undefined || options.address !== undefined || options.offset !== undefined;
-  if (!isPlaced && typeof file !== "string") {
-    throw new TypeError(`uprobe in ${file.path}: give a symbol, an address or an offset`);
-  }
-  const target =
-    isPlaced || typeof file !== "string" ? { path: "", ...options } : parseUprobeTarget(file);
+  const target = whatIsMeant(file, options);
   const { symbol, address } = target;
   const offset = unsignedSafe(target.offset ?? 0, "offset");
   if (symbol !== undefined && address !== undefined) {
     throw new TypeError("uprobe takes a symbol or an address, not both");
   }
+  if (symbol === "") throw new TypeError("the symbol of a uprobe is empty");
   if (retprobe && offset !== 0 && (symbol !== undefined || address !== undefined)) {
     throw new RangeError(
       `uretprobe at ${symbol ?? `0x${address?.toString(16)}`}+${offset}: a return probe is put at the start of a function`,
     );
   }
-  const path =
-    typeof file === "string" ? resolveBinary(isPlaced ? file : target.path, pid) : file.path;
-  const after = offset === 0 ? "" : `+0x${offset.toString(16)}`;
+  const path = typeof target.file === "string" ? resolveBinary(target.file, pid) : target.file.path;
   if (symbol === undefined && address === undefined) {
     return { path, offset, text: `${path} at offset 0x${offset.toString(16)}` };
   }
-  const executable = typeof file === "string" ? Executable.open(path) : file;
+  const executable = typeof target.file === "string" ? Executable.open(path) : target.file;
+  const after = offset === 0 ? "" : `+0x${offset.toString(16)}`;
   if (symbol === undefined) {
     const number = unsignedSafe(address ?? 0, "address");
     const text = `${path}:0x${number.toString(16)}${after}`;
@@ -120,6 +114,22 @@ export function uprobePlace(file: string | Executable, options: UprobeOptions): 
     );
   }
   return { path, offset: found.fileOffset + offset, text: `${path}:${symbol}${after}` };
+}
+
+/** The place that the options name, or, where they name none, the text in `file`. */
+function whatIsMeant(
+  file: string | Executable,
+  options: UprobeOptions,
+): Pick<UprobeOptions, "symbol" | "address" | "offset"> & { file: string | Executable } {
+  const { symbol, address, offset } = options;
+  if (symbol !== undefined || address !== undefined || offset !== undefined) {
+    return { ...options, file };
+  }
+  if (typeof file !== "string") {
+    throw new TypeError(`uprobe in ${file.path}: give a symbol, an address or an offset`);
+  }
+  const target = parseUprobeTarget(file);
+  return { ...target, file: target.path };
 }
 
 /** Opens the event of a uprobe; the breakpoint is in the code when this returns. */

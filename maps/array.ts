@@ -7,26 +7,33 @@
 import type { Codec } from "../btf/index.ts";
 import { hostLittleEndian } from "../src/bytes.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
-import { KeyedMap, type LookupOptions, rawCodecs, type UpdateOptions } from "./keyed.ts";
+import { KeyedMap, type LookupOptions, type UpdateOptions } from "./keyed.ts";
 import type { MapShape } from "./map.ts";
 import { MapMemory } from "./memory.ts";
-import type { Codecs } from "./types.ts";
-
-const BYTE = hostLittleEndian ? [0, 1, 2, 3] : [3, 2, 1, 0];
+import { type Codecs, rawCodecs } from "./types.ts";
 
 /** Indexes are u32 in the host's byte order. */
 export const indexCodec: Codec<number> = {
   size: 4,
   typeName: "index",
   decode(bytes, offset = 0) {
-    const [b0 = 0, b1 = 0, b2 = 0, b3 = 0] = BYTE.map((at) => bytes[offset + at]!);
-    return (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)) >>> 0;
+    const [b0, b1, b2, b3] = [
+      bytes[offset]!,
+      bytes[offset + 1]!,
+      bytes[offset + 2]!,
+      bytes[offset + 3]!,
+    ];
+    return hostLittleEndian
+      ? (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)) >>> 0
+      : ((b0 << 24) | (b1 << 16) | (b2 << 8) | b3) >>> 0;
   },
   encode(value, bytes, offset = 0) {
     if (!isIndex(value, 0x1_0000_0000)) {
       throw new RangeError(`index ${String(value)} is not an unsigned 32-bit number`);
     }
-    for (let at = 0; at < 4; at++) bytes[offset + BYTE[at]!] = value >>> (8 * at);
+    for (let at = 0; at < 4; at++) {
+      bytes[offset + (hostLittleEndian ? at : 3 - at)] = value >>> (8 * at);
+    }
   },
 };
 
@@ -35,7 +42,8 @@ function isIndex(value: number, length: number): boolean {
 }
 
 /**
- * An array (`BPF_MAP_TYPE_ARRAY`) with values of type `V`: every index from 0 to `size` - 1 has one, always.
+ * An array (`BPF_MAP_TYPE_ARRAY`) with values of type `V`: every index from 0 to `size` - 1 has
+ * one, always.
  *
  * `raw` is the same map with values as bytes.
  */
@@ -75,8 +83,9 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
   }
 
   /**
-   * The elements in place, shared with programs; undefined when the map was not created with the flag MMAPABLE (Linux 5.5). Mapped once,
-   * until the map is closed. From then on {@link get} and {@link set} of this handle make no system calls either.
+   * The elements in place, shared with programs; undefined when the map was not created with the
+   * flag MMAPABLE (Linux 5.5). Mapped once, until the map is closed. From then on {@link get} and
+   * {@link set} of this handle make no system calls either.
    */
   memory(): MapMemory | undefined {
     this.#memory ??= MapMemory.of(this);
@@ -94,8 +103,8 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
   /**
    * Replaces the value at `index`.
    *
-   * @throws RangeError when the array is not that long, or when the value does not fit its type; SyscallError with code `EPERM` when the
-   *   map is frozen or read-only.
+   * @throws RangeError when the array is not that long, or when the value does not fit its type;
+   *   SyscallError with code `EPERM` when the map is frozen or read-only.
    */
   override set(index: number, value: V, options?: UpdateOptions): void {
     if (index >= this.maxEntries) {
@@ -112,8 +121,8 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
 }
 
 /**
- * An array with a value for every CPU (`BPF_MAP_TYPE_PERCPU_ARRAY`): values are arrays with one `V` for each possible CPU, in the order of
- * their numbers, also for CPUs that are offline.
+ * An array with a value for every CPU (`BPF_MAP_TYPE_PERCPU_ARRAY`): values are arrays with one `V`
+ * for each possible CPU, in the order of their numbers, also for CPUs that are offline.
  *
  * `raw` values are as the kernel copies them: one CPU after another, each padded to 8 bytes.
  */

@@ -1,7 +1,8 @@
 /**
  * Making maps in the kernel.
  *
- * What the running kernel refuses is tried again without the parts that older kernels do not know; what is refused for good is explained.
+ * What the running kernel refuses is tried again without the parts that older kernels do not know;
+ * what is refused for good is explained.
  *
  * @module
  */
@@ -21,13 +22,13 @@ import { checkOptions } from "./options.ts";
 /** What a map is created with besides its spec. */
 export interface CreateOptions extends HandleOptions {
   /** The object's BTF in the kernel; without it the kernel is told no types. */
-  btf?: FileDescriptor;
+  btf?: FileDescriptor | undefined;
   /** BTF id in vmlinux, or in `valueTypeBtf`, of the value of a struct_ops map. Linux 5.6. */
-  vmlinuxValueType?: number;
+  vmlinuxValueType?: number | undefined;
   /** BTF of the module that has `vmlinuxValueType`. Linux 6.9. */
-  valueTypeBtf?: FileDescriptor;
+  valueTypeBtf?: FileDescriptor | undefined;
   /** A BPF token that permits what the process may not. Linux 6.9. */
-  token?: FileDescriptor;
+  token?: FileDescriptor | undefined;
 }
 
 const OPTIONS = ["btf", "int64", "vmlinuxValueType", "valueTypeBtf", "token"] as const;
@@ -39,8 +40,9 @@ const FINAL: ReadonlySet<string> = new Set(["EPERM", "ENOMEM", "ENFILE", "EMFILE
  *
  * Initial contents are not stored here: they need the other maps, and the programs.
  *
- * @throws RangeError for sizes that no map of the type can have; UnsupportedError when the running kernel is older than the map type or a
- *   flag; SyscallError otherwise, with the reason in its message where it can be told.
+ * @throws RangeError for sizes that no map of the type can have; UnsupportedError when the running
+ *   kernel is older than the map type or a flag; SyscallError otherwise, with the reason in its
+ *   message where it can be told.
  */
 export function createMap(spec: MapSpec, options: CreateOptions = {}): BpfMap {
   checkOptions("create a map", options, OPTIONS);
@@ -49,25 +51,31 @@ export function createMap(spec: MapSpec, options: CreateOptions = {}): BpfMap {
   const inner = createTemplate(spec, options);
   try {
     const { fd, flags } = tryToCreate(spec, definition, options, inner);
-    const { int64 } = options;
-    return handleOf(fd, { ...definition, flags }, spec, int64 === undefined ? {} : { int64 });
+    return handleOf(fd, { ...definition, flags }, spec, { int64: options.int64 });
   } finally {
     inner?.close();
   }
 }
 
-/** The map that tells the kernel what the maps in a map of maps are like; it is needed during the creation only. */
+/**
+ * The map that tells the kernel what the maps in a map of maps are like; it is needed during the
+ * creation only.
+ */
 function createTemplate(spec: MapSpec, options: CreateOptions): BpfMap | undefined {
   if (spec.type !== MapType.ARRAY_OF_MAPS && spec.type !== MapType.HASH_OF_MAPS) return undefined;
   if (spec.inner === undefined) {
     throw new TypeError(
-      `create map ${spec.name}: a map of maps needs a template; declare __array(values, …) or set inner of its spec`,
+      `create map ${spec.name}: a map of maps needs a template; declare __array(values, …) ` +
+        "or set inner of its spec",
     );
   }
   return createMap(spec.inner, options);
 }
 
-/** Tries the definition, then without what old kernels do not know. The flags are those that were accepted. */
+/**
+ * Tries the definition, then without what old kernels do not know. The flags are those that were
+ * accepted.
+ */
 function tryToCreate(
   spec: MapSpec,
   definition: MapDefinition,
@@ -108,9 +116,10 @@ interface Variant {
 }
 
 /**
- * The definition and its weaker forms, in the order of what they cost:
- * data sections without MMAPABLE (before Linux 5.5) and RDONLY_PROG (before 5.2), types left out (before 4.18, or where the kernel's rules for the map type refuse
- * them), names without dots (before 5.2), no name (before 4.15).
+ * The definition and its weaker forms, in the order of what they cost: data sections without
+ * MMAPABLE (before Linux 5.5) and RDONLY_PROG (before 5.2), types left out (before 4.18, or where
+ * the kernel's rules for the map type refuse them), names without dots (before 5.2), no name
+ * (before 4.15).
  */
 function* variants(
   spec: MapSpec,

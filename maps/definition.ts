@@ -1,5 +1,6 @@
 /**
- * What the kernel is asked for when a map is created: a MapSpec after the fix-ups that each map type needs.
+ * What the kernel is asked for when a map is created: a MapSpec after the fix-ups that each map
+ * type needs.
  *
  * Nothing here calls the kernel, and the spec is never changed.
  *
@@ -39,7 +40,10 @@ export interface MapDefinition {
   readonly valueType: number;
 }
 
-/** Largest name of a BPF object without its NUL (`BPF_OBJ_NAME_LEN` of include/uapi/linux/bpf.h is 16). */
+/**
+ * Largest name of a BPF object without its NUL (`BPF_OBJ_NAME_LEN` of include/uapi/linux/bpf.h is
+ * 16).
+ */
 const NAME_BYTES = 15;
 /** Largest ring whose positions and twice mapped pages can be addressed here. */
 const RING_LIMIT = 0x8000_0000;
@@ -102,7 +106,10 @@ export function valueBytes(type: number, valueSize: number, cpus: number): numbe
   return isPerCpu(type) ? alignUp(valueSize, 8) * cpus : valueSize;
 }
 
-/** The name that the kernel takes: characters outside `[A-Za-z0-9_.]` are left out and 15 bytes are kept. */
+/**
+ * The name that the kernel takes: characters outside `[A-Za-z0-9_.]` are left out and 15 bytes are
+ * kept.
+ */
 export function kernelName(name: string): string {
   // What stays is ASCII, so that no cut can fall into a character.
   return name.replace(/[^A-Za-z0-9_.]/g, "").slice(0, NAME_BYTES);
@@ -111,13 +118,15 @@ export function kernelName(name: string): string {
 /**
  * The definition that the kernel is asked for.
  *
- * - Ring buffers have no key and no value size; a size below one page is raised to a page, since the author's machine may have smaller
- *   pages than this one.
- * - Perf event arrays have keys and values of 4 bytes, and at most one entry a possible CPU; CPU maps likewise have no more entries.
+ * - Ring buffers have no key and no value size; a size below one page is raised to a page, since
+ *   the author's machine may have smaller pages than this one.
+ * - Perf event arrays have keys and values of 4 bytes, and at most one entry a possible CPU; CPU
+ *   maps likewise have no more entries.
  * - Maps of descriptors have values of 4 bytes where the object says 0.
  * - BTF ids are left out for the types that may not carry them.
  *
- * @throws RangeError when a size does not fit 32 bits, or when a ring buffer's size is not a page times a power of two.
+ * @throws RangeError when a size does not fit 32 bits, or when a ring buffer's size is not a page
+ *   times a power of two.
  */
 export function defineMap(spec: MapSpec, machine: Machine): MapDefinition {
   const { type } = spec;
@@ -170,8 +179,8 @@ function ringSize(name: string, size: number, pageSize: number): number {
   if (isPowerOfTwo) return Math.max(size, pageSize);
   const next = Math.max(pageSize, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
   throw new RangeError(
-    `map ${name}: a ring buffer of ${size} bytes (max_entries) is not a page of ${pageSize} bytes times a power of two; ` +
-      `the next such size is ${Math.min(next, RING_LIMIT)}`,
+    `map ${name}: a ring buffer of ${size} bytes (max_entries) is not a page of ${pageSize} ` +
+      `bytes times a power of two; the next such size is ${Math.min(next, RING_LIMIT)}`,
   );
 }
 

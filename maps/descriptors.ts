@@ -1,7 +1,9 @@
 /**
- * Maps whose values are other objects of the kernel: maps of maps, and program arrays for tail calls.
+ * Maps whose values are other objects of the kernel: maps of maps, and program arrays for tail
+ * calls.
  *
- * An object goes in by its descriptor and comes out by its id. The map keeps what is stored in it, also when its handle is closed.
+ * An object goes in by its descriptor and comes out by its id. The map keeps what is stored in it,
+ * also when its handle is closed.
  *
  * @module
  */
@@ -40,8 +42,8 @@ export abstract class DescriptorMap<K, H extends Handle> extends BpfMap {
   /**
    * Stores an object; its handle may be closed afterwards.
    *
-   * @throws SyscallError with code `EINVAL` when the object does not fit: an inner map unlike the template, or a program of another type
-   *   than those of the array.
+   * @throws SyscallError with code `EINVAL` when the object does not fit: an inner map unlike the
+   *   template, or a program of another type than those of the array.
    */
   set(key: K, object: H): void {
     try {

@@ -28,7 +28,10 @@ const CAP_BPF = 39n;
 /** First release that accounts BPF memory to the cgroup and no longer to RLIMIT_MEMLOCK. */
 const WITHOUT_MEMLOCK = "5.11";
 
-/** Releases that introduced the younger map types; those up to 4.20 are older than anything this package runs on. */
+/**
+ * Releases that introduced the younger map types; those up to 4.20 are older than anything this
+ * package runs on.
+ */
 const TYPE_SINCE: Readonly<Record<number, string>> = {
   [MapType.SK_STORAGE]: "5.2",
   [MapType.DEVMAP_HASH]: "5.4",
@@ -88,9 +91,11 @@ const SHAPELESS: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * The error for a map that could not be created: the kernel's own, with the cause and the remedy in words where they can be told.
+ * The error for a map that could not be created: the kernel's own, with the cause and the remedy in
+ * words where they can be told.
  *
- * UnsupportedError when the running kernel is older than the map type or a flag, SyscallError otherwise.
+ * UnsupportedError when the running kernel is older than the map type or a flag, SyscallError
+ * otherwise.
  */
 export function explainCreation(
   error: SyscallError,
@@ -148,7 +153,7 @@ function reasonOf(
         ? `${maxEntries} entries are more than the kernel has CPUs`
         : "the key, the value or the number of entries is larger than this map type allows";
     case "ENOMEM":
-      return "the kernel has no memory for it; fewer max_entries or BPF_F_NO_PREALLOC would need less";
+      return "the kernel has no memory for it; fewer max_entries or BPF_F_NO_PREALLOC need less";
     case "ENOTSUPP":
     case "EOPNOTSUPP":
       return "the kernel's configuration leaves this map type out";
@@ -167,7 +172,10 @@ function lackOfPrivilege(circumstances: Circumstances): string | undefined {
     return "needs CAP_BPF (CAP_SYS_ADMIN before Linux 5.8)";
   }
   if (isOlder(circumstances, WITHOUT_MEMLOCK)) {
-    return `locked memory is limited; raise RLIMIT_MEMLOCK (ulimit -l unlimited), which kernels before ${WITHOUT_MEMLOCK} charge`;
+    return (
+      "locked memory is limited; raise RLIMIT_MEMLOCK (ulimit -l unlimited), " +
+      `which kernels before ${WITHOUT_MEMLOCK} charge`
+    );
   }
   return capabilities === undefined
     ? undefined
@@ -183,7 +191,7 @@ function invalidField({
 }: MapDefinition): string | undefined {
   const name = nameOf(MapType, type);
   if (maxEntries === 0 && !SIZELESS.has(type)) {
-    return "max_entries is 0; give it a size in the object or set maxEntries of its spec before loading";
+    return "max_entries is 0; give it a size in the object, or set maxEntries of its spec";
   }
   if (maxEntries !== 0 && SIZELESS.has(type)) return `max_entries of a ${name} map must be 0`;
   const late = (flags & MapFlags.NO_PREALLOC) !== 0;

@@ -14,21 +14,29 @@ import { MapOfMaps, ProgramArray } from "./descriptors.ts";
 import { GenericMap } from "./generic.ts";
 import { HashMap, PerCpuHashMap } from "./hash.ts";
 import { mapInfo } from "./info.ts";
-import { rawCodecs } from "./keyed.ts";
 import type { BpfMap, MapShape } from "./map.ts";
 import { RingBuffer } from "./ringbuf.ts";
-import { MapTypes } from "./types.ts";
+import { MapTypes, rawCodecs } from "./types.ts";
 
 /** How a handle converts what it reads and writes. */
 export interface HandleOptions {
-  /** How 64-bit integers are decoded: as bigint (default), or as numbers, with an error from 2^53 on. */
-  int64?: "bigint" | "number";
+  /**
+   * How 64-bit integers are decoded: as bigint (default), or as numbers, with an error from 2^53
+   * on.
+   */
+  int64?: "bigint" | "number" | undefined;
 }
 
-/** What a handle takes from a spec: the types of keys and values, and of the maps inside a map of maps. */
+/**
+ * What a handle takes from a spec: the types of keys and values, and of the maps inside a map of
+ * maps.
+ */
 export type HandleSpec = Pick<MapSpec, "keyType" | "valueType" | "btf" | "inner">;
 
-/** A handle that owns `fd`, of the class that fits the type. Keys and values are bytes where `spec` does not type them. */
+/**
+ * A handle that owns `fd`, of the class that fits the type. Keys and values are bytes where `spec`
+ * does not type them.
+ */
 export function handleOf(
   fd: FileDescriptor,
   shape: MapShape,
@@ -69,8 +77,8 @@ export function handleOf(
 }
 
 /**
- * A handle for a map that exists already, whose shape the kernel tells; it owns `fd`, which is closed when the kernel does not answer.
- * Linux 4.13. Throws SyscallError.
+ * A handle for a map that exists already, whose shape the kernel tells; it owns `fd`, which is
+ * closed when the kernel does not answer. Linux 4.13. Throws SyscallError.
  */
 export function handleOfExisting(
   fd: FileDescriptor,

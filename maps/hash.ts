@@ -5,7 +5,8 @@
  */
 
 import { SyscallError, UnsupportedError } from "../src/error.ts";
-import { KeyedMap, rawCodecs } from "./keyed.ts";
+import { KeyedMap } from "./keyed.ts";
+import { rawCodecs } from "./types.ts";
 
 /** First release whose hash maps can be asked for a value and its removal in one step. */
 const TAKE_SINCE = "5.14";
@@ -29,7 +30,10 @@ export class HashMap<K = unknown, V = unknown> extends KeyedMap<K, V> {
     return this.#raw;
   }
 
-  /** Number of elements, counted by walking over them; the kernel keeps no count that user space can read. */
+  /**
+   * Number of elements, counted by walking over them; the kernel keeps no count that user space can
+   * read.
+   */
   get size(): number {
     return this.count();
   }
@@ -42,8 +46,8 @@ export class HashMap<K = unknown, V = unknown> extends KeyedMap<K, V> {
   }
 
   /**
-   * Removes `key` and gives the value that it had, in one step that no program can come between; undefined when the map does not have it.
-   * Linux 5.14.
+   * Removes `key` and gives the value that it had, in one step that no program can come between;
+   * undefined when the map does not have it. Linux 5.14.
    */
   take(key: K): V | undefined {
     const access = this.access;
@@ -71,8 +75,9 @@ export class HashMap<K = unknown, V = unknown> extends KeyedMap<K, V> {
 }
 
 /**
- * A hash map with a value for every CPU (`BPF_MAP_TYPE_PERCPU_HASH`, `LRU_PERCPU_HASH`): values are arrays with one `V` for each possible
- * CPU, in the order of their numbers, also for CPUs that are offline.
+ * A hash map with a value for every CPU (`BPF_MAP_TYPE_PERCPU_HASH`, `LRU_PERCPU_HASH`): values are
+ * arrays with one `V` for each possible CPU, in the order of their numbers, also for CPUs that are
+ * offline.
  *
  * `raw` values are as the kernel copies them: one CPU after another, each padded to 8 bytes.
  */

@@ -16,5 +16,11 @@ export { BpfMap, type MapShape } from "./map.ts";
 export { MapMemory } from "./memory.ts";
 export type { Budget } from "./reading.ts";
 export type { RecordCallback } from "./ring.ts";
-export { type EventOptions, type ReadOptions, RingBuffer, type RingStatistics } from "./ringbuf.ts";
+export {
+  type EventOptions,
+  type RawRing,
+  type ReadOptions,
+  RingBuffer,
+  type RingStatistics,
+} from "./ringbuf.ts";
 export { Variable, type VariableSource } from "./variable.ts";

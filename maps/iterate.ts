@@ -1,20 +1,23 @@
 /**
- * Walking over all elements of a map: by batches where the kernel has them, key by key elsewhere. Decodes nothing.
+ * Walking over all elements of a map: by batches where the kernel has them, key by key elsewhere.
+ * Decodes nothing.
  *
- * A batch reads each bucket of a hash once and under its lock, so it ends whatever programs do meanwhile, and costs a sixth of the two
- * system calls that an element costs otherwise.
+ * A batch reads each bucket of a hash once and under its lock, so it ends whatever programs do
+ * meanwhile, and costs a sixth of the two system calls that an element costs otherwise.
  *
  * @module
  */
 
+import { viewOf } from "../src/bytes.ts";
 import { BpfError } from "../src/error.ts";
 import { BatchBuffer } from "../src/sys/batch.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
+import type { ValueMemory } from "./types.ts";
 
 /** Some elements: `count` keys and values, one after another, valid until the next step. */
 export interface Chunk {
-  readonly keys: Uint8Array;
-  readonly values: Uint8Array;
+  readonly keys: ValueMemory;
+  readonly values: ValueMemory;
   readonly count: number;
 }
 
@@ -31,6 +34,8 @@ export interface BatchSource {
 const CHUNK_BYTES = 0x1_0000;
 const CHUNK_MOST = 4096;
 const CHUNK_LEAST = 16;
+/** Large values come in fewer pieces, or the buffer would outgrow the map. */
+const CHUNK_BYTES_MOST = 0x10_0000;
 /** What kernels before 5.6, and map types without batches, answer. */
 const WITHOUT_BATCHES: ReadonlySet<string> = new Set([
   "EINVAL",
@@ -39,12 +44,16 @@ const WITHOUT_BATCHES: ReadonlySet<string> = new Set([
   "ENOSYS",
 ]);
 
-/** All elements in chunks; undefined when kernel or map type have no batches. Linux 5.6, per-CPU arrays 5.13. */
+/**
+ * All elements in chunks; undefined when kernel or map type have no batches. Linux 5.6, per-CPU
+ * arrays 5.13.
+ */
 export function chunksOf(map: BatchSource): Iterable<Chunk> | undefined {
   const { keySize, valueBytes, maxEntries } = map;
-  const fitting = Math.floor(CHUNK_BYTES / (keySize + valueBytes));
-  const capacity = Math.min(Math.max(CHUNK_LEAST, Math.min(fitting, CHUNK_MOST)), maxEntries);
-  const buffer = new BatchBuffer(keySize, valueBytes, Math.max(1, capacity));
+  const size = keySize + valueBytes;
+  const least = Math.min(CHUNK_LEAST, Math.floor(CHUNK_BYTES_MOST / size));
+  const fitting = Math.max(least, Math.min(CHUNK_MOST, Math.floor(CHUNK_BYTES / size)));
+  const buffer = new BatchBuffer(keySize, valueBytes, Math.max(1, Math.min(fitting, maxEntries)));
   try {
     const first = lookUp(buffer, map);
     return chunksAfter(first, buffer, map);
@@ -59,12 +68,20 @@ function* chunksAfter(
   buffer: BatchBuffer,
   map: BatchSource,
 ): Iterable<Chunk> {
+  let keys = memoryOf(buffer.keys);
+  let values = memoryOf(buffer.values);
   for (let result = first; ; result = lookUp(buffer, map)) {
-    if (result.count > 0) {
-      yield { keys: buffer.keys, values: buffer.values, count: result.count };
+    if (keys.bytes !== buffer.keys) {
+      keys = memoryOf(buffer.keys);
+      values = memoryOf(buffer.values);
     }
+    if (result.count > 0) yield { keys, values, count: result.count };
     if (result.done) return;
   }
+}
+
+function memoryOf(bytes: Uint8Array): ValueMemory {
+  return { bytes, view: viewOf(bytes) };
 }
 
 /** Looks up the next chunk; a bucket that is larger than the buffer makes the buffer grow. */
@@ -81,18 +98,21 @@ function lookUp(buffer: BatchBuffer, map: BatchSource): { count: number; done: b
   }
 }
 
-/** Gives the key after `previous`, or the first key, as an array of its own; undefined at the end. */
+/**
+ * Gives the key after `previous`, or the first key, as an array of its own; undefined at the end.
+ */
 export type NextKey = (previous: Uint8Array | undefined) => Uint8Array | undefined;
 
 /**
  * All keys, each once.
  *
- * When a key that the walk stands on is deleted, the kernel begins again at the first one; keys that were met before are then passed over.
- * The key after the current one is fetched before the current one is handed out, so that whoever deletes what it is given causes no new
- * beginning.
+ * When a key that the walk stands on is deleted, the kernel begins again at the first one; keys
+ * that were met before are then passed over. The key after the current one is fetched before the
+ * current one is handed out, so that whoever deletes what it is given causes no new beginning.
  *
- * @throws BpfError with code `ERR_ITERATION` when elements come and go so fast that the walk does not reach the end in twice as many steps
- *   as the map has room for; keys that were handed out until then are right.
+ * @throws BpfError with code `ERR_ITERATION` when elements come and go so fast that the walk does
+ *   not reach the end in twice as many steps as the map has room for; keys that were handed out
+ *   until then are right.
  */
 export function* walkKeys(next: NextKey, maxEntries: number, what: string): Generator<Uint8Array> {
   const met = new Set<string>();
@@ -101,7 +121,8 @@ export function* walkKeys(next: NextKey, maxEntries: number, what: string): Gene
   for (let step = 0; key !== undefined; step++) {
     if (step === most) {
       throw new BpfError(
-        `list the keys of ${what}: its elements change faster than they can be listed; the ${met.size} listed before this are right`,
+        `list the keys of ${what}: its elements change faster than they can be listed; ` +
+          `the ${met.size} listed before this are right`,
         { code: "ERR_ITERATION" },
       );
     }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytesCodec } from "../btf/index.ts";
+import { viewOf } from "../src/bytes.ts";
 import { SyscallError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { MapAccess } from "../src/sys/map-access.ts";
@@ -12,20 +12,23 @@ import { UpdateFlags } from "../src/uapi.ts";
 import { chunksOf, walkKeys } from "./iterate.ts";
 import { BpfMap, type MapShape } from "./map.ts";
 import { checkOptions } from "./options.ts";
-import type { Codecs } from "./types.ts";
+import { type Codecs, type ValueMemory, valueDecoder } from "./types.ts";
 
 /** How an element is looked up. */
 export interface LookupOptions {
   /** Holds the `bpf_spin_lock` of the value while it is copied. Linux 5.1. */
-  lock?: boolean;
+  lock?: boolean | undefined;
 }
 
 /** How an element is stored. */
 export interface UpdateOptions {
   /** `any` (default) creates or replaces, `noexist` only creates, `exist` only replaces. */
-  flags?: "any" | "noexist" | "exist";
-  /** Holds the `bpf_spin_lock` of the value while it is replaced; the lock itself is left alone. Linux 5.1. */
-  lock?: boolean;
+  flags?: "any" | "noexist" | "exist" | undefined;
+  /**
+   * Holds the `bpf_spin_lock` of the value while it is replaced; the lock itself is left alone.
+   * Linux 5.1.
+   */
+  lock?: boolean | undefined;
 }
 
 const UPDATE = {
@@ -34,8 +37,8 @@ const UPDATE = {
   exist: UpdateFlags.EXIST,
 } as const;
 
-/** Makes an item of an iteration out of one element. */
-type Make<T> = (keys: Uint8Array, keyOffset: number, values: Uint8Array, valueOffset: number) => T;
+/** Makes an item of an iteration out of the key and the value that begin at two offsets. */
+type Make<T> = (keys: ValueMemory, keyAt: number, values: ValueMemory, valueAt: number) => T;
 
 /** A map from keys to values. */
 export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> {
@@ -51,7 +54,10 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     this.valueBytes = valueBytes;
   }
 
-  /** The value of `key`, undefined when the map has none. Throws RangeError or TypeError for a key that does not fit the type. */
+  /**
+   * The value of `key`, undefined when the map has none. Throws RangeError or TypeError for a key
+   * that does not fit the type.
+   */
   get(key: K, options?: LookupOptions): V | undefined {
     const access = this.access;
     this.codecs.key.encode(key, access.key, 0);
@@ -62,8 +68,9 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /**
    * Stores the value of `key`.
    *
-   * @throws SyscallError with code `EEXIST` (flags `noexist`), `ENOENT` (flags `exist`), `E2BIG` when the map is full, `EPERM` when it is
-   *   frozen or read-only; RangeError or TypeError that names the field when key or value do not fit their types.
+   * @throws SyscallError with code `EEXIST` (flags `noexist`), `ENOENT` (flags `exist`), `E2BIG`
+   *   when the map is full, `EPERM` when it is frozen or read-only; RangeError or TypeError that
+   *   names the field when key or value do not fit their types.
    */
   set(key: K, value: V, options?: UpdateOptions): void {
     const access = this.access;
@@ -85,36 +92,39 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 
   /**
-   * All elements, in the kernel's order. They are read some at a time, so that the walk is no snapshot: what programs store or delete
-   * meanwhile may be there or not. Deleting and storing within the loop is safe.
+   * All elements, in the kernel's order. They are read some at a time, so that the walk is no
+   * snapshot: what programs store or delete meanwhile may be there or not. Deleting and storing
+   * within the loop is safe.
    */
   entries(): IterableIterator<[K, V]> {
-    const { key, value } = this.codecs;
-    return this.#elements((keys, keyOffset, values, valueOffset) => [
-      key.decode(keys, keyOffset),
-      value.decode(values, valueOffset),
+    const key = valueDecoder(this.codecs.key);
+    const value = valueDecoder(this.codecs.value);
+    return this.#elements((keys, keyAt, values, valueAt) => [
+      key(keys, keyAt),
+      value(values, valueAt),
     ]);
   }
 
   /** All keys, as {@link entries}. */
   keys(): IterableIterator<K> {
-    const { key } = this.codecs;
-    return this.#elements((keys, keyOffset) => key.decode(keys, keyOffset));
+    const key = valueDecoder(this.codecs.key);
+    return this.#elements((keys, keyAt) => key(keys, keyAt));
   }
 
   /** All values, as {@link entries}. */
   values(): IterableIterator<V> {
-    const { value } = this.codecs;
-    return this.#elements((_keys, _keyOffset, values, valueOffset) =>
-      value.decode(values, valueOffset),
-    );
+    const value = valueDecoder(this.codecs.value);
+    return this.#elements((_keys, _keyAt, values, valueAt) => value(values, valueAt));
   }
 
   [Symbol.iterator](): IterableIterator<[K, V]> {
     return this.entries();
   }
 
-  /** The memory through which elements pass; made at the first use, since many maps are only used by programs. */
+  /**
+   * The memory through which elements pass; made at the first use, since many maps are only used by
+   * programs.
+   */
   protected get access(): MapAccess {
     this.#access ??= new MapAccess(this.fd, this.keySize, this.valueBytes);
     return this.#access;
@@ -124,7 +134,9 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   protected *rawKeys(): Generator<Uint8Array> {
     const { keySize } = this;
     for (const { keys, count } of this.chunks() ?? []) {
-      for (let at = 0; at < count; at++) yield keys.slice(at * keySize, (at + 1) * keySize);
+      for (let at = 0; at < count; at++) {
+        yield keys.bytes.slice(at * keySize, (at + 1) * keySize);
+      }
     }
     if (!this.#batches) yield* this.#walk();
   }
@@ -174,10 +186,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     }
     if (this.#batches) return;
     const access = this.access;
+    const values = { bytes: access.value, view: viewOf(access.value) };
     for (const key of this.#walk()) {
       access.key.set(key);
-      // Deleted since the kernel named it.
-      if (access.lookup()) yield make(key, 0, access.value, 0);
+      // Else it was deleted since the kernel named it.
+      if (access.lookup()) yield make({ bytes: key, view: viewOf(key) }, 0, values, 0);
     }
   }
 
@@ -189,11 +202,6 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     };
     return walkKeys(next, this.maxEntries, `map ${this.name}`);
   }
-}
-
-/** Codecs of a map's bytes themselves. */
-export function rawCodecs(keySize: number, valueBytes: number): Codecs<Uint8Array, Uint8Array> {
-  return { key: bytesCodec(keySize), value: bytesCodec(valueBytes) };
 }
 
 export function lookupFlags(options: LookupOptions): number {

@@ -27,8 +27,8 @@ export interface MapShape {
 /**
  * A map in the kernel and the descriptor that keeps it there.
  *
- * Closing the handle lets the map go, unless programs, pins or other descriptors hold it. A closed handle throws BpfError with code
- * `ERR_CLOSED`. The garbage collector closes nothing.
+ * Closing the handle lets the map go, unless programs, pins or other descriptors hold it. A closed
+ * handle throws BpfError with code `ERR_CLOSED`. The garbage collector closes nothing.
  */
 export abstract class BpfMap implements Disposable {
   readonly name: string;
@@ -85,9 +85,11 @@ export abstract class BpfMap implements Disposable {
   }
 
   /**
-   * Makes the map read-only for user space, for good; programs still write unless they may not. Linux 5.2.
+   * Makes the map read-only for user space, for good; programs still write unless they may not.
+   * Linux 5.2.
    *
-   * @throws SyscallError with code `EBUSY` while the map is mapped for writing or was frozen before.
+   * @throws SyscallError with code `EBUSY` while the map is mapped for writing or was frozen
+   *   before.
    */
   freeze(): void {
     mapFreeze(this.fd);
@@ -95,10 +97,11 @@ export abstract class BpfMap implements Disposable {
   }
 
   /**
-   * Gives the map a path in a BPF file system, where it stays after this process ends, until {@link unpin}.
+   * Gives the map a path in a BPF file system, where it stays after this process ends, until {@link
+   * unpin}.
    *
-   * @throws SyscallError with code `EEXIST` when something is pinned there, `EPERM` when the path is on no BPF file system, `ENOENT`
-   *   when the folder does not exist.
+   * @throws SyscallError with code `EEXIST` when something is pinned there, `EPERM` when the path
+   *   is on no BPF file system, `ENOENT` when the folder does not exist.
    */
   pin(path: string): void {
     try {
@@ -116,7 +119,10 @@ export abstract class BpfMap implements Disposable {
     this.#pin = undefined;
   }
 
-  /** Closes the descriptor and all memory that is mapped through this handle. Closing again does nothing. */
+  /**
+   * Closes the descriptor and all memory that is mapped through this handle. Closing again does
+   * nothing.
+   */
   close(): void {
     this.fd.close();
   }

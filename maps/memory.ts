@@ -1,5 +1,6 @@
 /**
- * The memory of an array map, shared with programs: reading and writing it costs no system call. Linux 5.5.
+ * The memory of an array map, shared with programs: reading and writing it costs no system call.
+ * Linux 5.5.
  *
  * @module
  */
@@ -22,7 +23,10 @@ export interface MappableArray {
 
 /** The elements of an array, one after another, each padded to 8 bytes. */
 export class MapMemory {
-  /** Whether writing is impossible: the array is frozen, or made for programs that only read. Writing then ends the process. */
+  /**
+   * Whether writing is impossible: the array is frozen, or made for programs that only read.
+   * Writing then ends the process.
+   */
   readonly readOnly: boolean;
   /** Bytes from one element to the next. */
   readonly stride: number;
@@ -37,8 +41,9 @@ export class MapMemory {
   }
 
   /**
-   * Maps an array until its descriptor is closed; undefined when it was not created with MMAPABLE. For reading and writing where the kernel
-   * allows that, for reading otherwise. Throws SyscallError.
+   * Maps an array until its descriptor is closed; undefined when it was not created with MMAPABLE.
+   * For reading and writing where the kernel allows that, for reading otherwise. Throws
+   * SyscallError.
    */
   static of(map: MappableArray): MapMemory | undefined {
     if ((map.flags & MapFlags.MMAPABLE) === 0) return undefined;
@@ -51,8 +56,9 @@ export class MapMemory {
   }
 
   /**
-   * All elements in place. The array is the same every time; keep it no longer than the map is open, after which it has no bytes or
-   * meaningless ones. Writing to it when `readOnly` is true ends the process.
+   * All elements in place. The array is the same every time; keep it no longer than the map is
+   * open, after which it has no bytes or meaningless ones. Writing to it when `readOnly` is true
+   * ends the process.
    */
   get bytes(): Uint8Array {
     if (this.#mapping.closed) {
@@ -61,7 +67,10 @@ export class MapMemory {
     return this.#bytes;
   }
 
-  /** The buffer behind {@link bytes}, for typed arrays such as `new BigUint64Array(memory.buffer)`; whole pages long. */
+  /**
+   * The buffer behind {@link bytes}, for typed arrays such as `new BigUint64Array(memory.buffer)`;
+   * whole pages long.
+   */
   get buffer(): ArrayBuffer {
     return this.#mapping.buffer;
   }

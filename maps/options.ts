@@ -18,7 +18,10 @@ export function checkOptions(
   }
 }
 
-/** `value` when it is a number from `minimum` on, `fallback` when it was not given. Throws RangeError otherwise. */
+/**
+ * `value` when it is a number from `minimum` on, `fallback` when it was not given. Throws
+ * RangeError otherwise.
+ */
 export function numberOption(
   what: string,
   value: number | undefined,

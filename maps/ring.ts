@@ -1,12 +1,15 @@
 /**
- * The memory of a BPF ring buffer, read in place: positions, record headers and the walk over finished records.
+ * The memory of a BPF ring buffer, read in place: positions, record headers and the walk over
+ * finished records.
  *
- * Nothing here waits, maps memory or decodes; a ring works on any three buffers that are laid out as the kernel does it
- * (kernel/bpf/ringbuf.c): a page whose first 8 bytes are the consumer's position, a page whose first 8 bytes are the producer's, and
- * the data pages mapped twice in a row, so that no record wraps.
+ * Nothing here waits, maps memory or decodes; a ring works on any three buffers that are laid out
+ * as the kernel does it (kernel/bpf/ringbuf.c): a page whose first 8 bytes are the consumer's
+ * position, a page whose first 8 bytes are the producer's, and the data pages mapped twice in a
+ * row, so that no record wraps.
  *
- * Positions count bytes and never wrap in the kernel (64 bits). Rings are at most 2 GiB, so that the low halves tell all distances; the
- * high half is carried by hand, because a consumer that stores low halves only stops its producer after exactly 4 GiB.
+ * Positions count bytes and never wrap in the kernel (64 bits). Rings are at most 2 GiB, so that
+ * the low halves tell all distances; the high half is carried by hand, because a consumer that
+ * stores low halves only stops its producer after exactly 4 GiB.
  *
  * @module
  */
@@ -24,7 +27,8 @@ const HELD_LIMIT = 0x1_0000;
 /**
  * A look at one record in place: `length` bytes at `offset` of `view`, valid only during the call.
  *
- * The same view is passed every time and covers the whole ring; bytes outside the record belong to others.
+ * The same view is passed every time and covers the whole ring; bytes outside the record belong to
+ * others.
  */
 export type RecordCallback = (view: DataView, offset: number, length: number) => void;
 
@@ -54,7 +58,10 @@ export class Ring {
   readonly #producer: Int32Array;
   readonly #mask: number;
   readonly #holdLimit: number;
-  /** Plain loads of headers are ordered on x86-64 only; elsewhere they need acquire loads, which cost 3 to 5 ns each. */
+  /**
+   * Plain loads of headers are ordered on x86-64 only; elsewhere they need acquire loads, which
+   * cost 3 to 5 ns each.
+   */
   readonly #ordered: boolean;
   /** Low half of the position up to which records were handed out. */
   #position: number;
@@ -125,14 +132,18 @@ export class Ring {
     this.#stored = position;
   }
 
-  /** Ends a walk that is under way after the record it is at; no walk takes anything until the next {@link snapshot}. */
+  /**
+   * Ends a walk that is under way after the record it is at; no walk takes anything until the next
+   * {@link snapshot}.
+   */
   halt(): void {
     this.#halted = true;
   }
 
   /**
-   * Goes to the next finished record of the snapshot, which then stands at `offset` and `length` until the next {@link release}. False
-   * when the snapshot has none left. Positions are stored now and then by itself.
+   * Goes to the next finished record of the snapshot, which then stands at `offset` and `length`
+   * until the next {@link release}. False when the snapshot has none left. Positions are stored now
+   * and then by itself.
    */
   advance(): boolean {
     while (this.#position !== this.#end) {
@@ -157,8 +168,8 @@ export class Ring {
   }
 
   /**
-   * Shows every finished record of the snapshot, at most `limit` of them, and stores the position once at the end. What was shown is
-   * consumed, also when the callback throws.
+   * Shows every finished record of the snapshot, at most `limit` of them, and stores the position
+   * once at the end. What was shown is consumed, also when the callback throws.
    *
    * The loop is {@link advance} again with everything in locals: 4 ns a record instead of 8.
    */
@@ -223,8 +234,8 @@ export class Ring {
 
   #corrupt(at: number, header: number): BpfError {
     return new BpfError(
-      `ring buffer: the record at byte ${at} claims ${header & LENGTH_MASK} bytes, beyond what was produced; ` +
-        "does another process read the same ring",
+      `ring buffer: the record at byte ${at} claims ${header & LENGTH_MASK} bytes, ` +
+        "beyond what was produced; does another process read the same ring",
       { code: "ERR_RING" },
     );
   }

@@ -1,13 +1,12 @@
 /**
  * Ring buffers: the map handle, its mapping, and the three ways to read it. Linux 5.8.
  *
- * Records are read in place, with no system call and no foreign call for each. The walk over the memory is `ring.ts`, the waiting
- * `pacer.ts`, and what happens over time `reading.ts`.
+ * Records are read in place, with no system call and no foreign call for each. The walk over the
+ * memory is `ring.ts`, the waiting `pacer.ts`, and what happens over time `reading.ts`.
  *
  * @module
  */
 
-import type { Codec } from "../btf/index.ts";
 import { BpfError, UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { pageSize } from "../src/sys/kernel.ts";
@@ -16,35 +15,37 @@ import { MapFlags } from "../src/uapi.ts";
 import { BpfMap, type MapShape } from "./map.ts";
 import { checkOptions, numberOption } from "./options.ts";
 import { Pacer } from "./pacer.ts";
-import {
-  BatchIterator,
-  type Budget,
-  Listening,
-  RecordIterator,
-  type RingSource,
-} from "./reading.ts";
+import { type Budget, type Limits, Listening, type RingSource } from "./reading.ts";
 import { type RecordCallback, Ring } from "./ring.ts";
+import { BatchIterator, RecordIterator } from "./ring-iterator.ts";
 import { eventDecoder, type MapTypes } from "./types.ts";
 
 /** How a ring is read over time. */
 export interface ReadOptions {
   /** Ends the reading when it aborts; the iterator is then done and does not throw. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Whether the process stays alive while the reader waits for records: true by default. */
-  ref?: boolean;
-  /** What one turn takes at most before timers and other streams have theirs: 4096 records or 4 milliseconds by default. */
-  budget?: Budget;
+  ref?: boolean | undefined;
   /**
-   * Milliseconds for which a ring that fills fast is left alone between two turns: 1 by default, 0 to follow it as closely as the event
-   * loop can. Records of a quiet ring are delivered at once in both cases.
+   * What one turn takes at most before timers and other streams have theirs: 4096 records or 4
+   * milliseconds by default.
    */
-  pause?: number;
+  budget?: Budget | undefined;
+  /**
+   * Milliseconds for which a ring that fills fast is left alone between two turns: 1 by default, 0
+   * to follow it as closely as the event loop can. Records of a quiet ring are delivered at once in
+   * both cases.
+   */
+  pause?: number | undefined;
 }
 
 /** How the events of a ring are read and decoded. */
 export interface EventOptions extends ReadOptions {
-  /** The type of the events as C writes it, such as `struct event`; by default the value type of the map, or bytes without one. */
-  as?: string;
+  /**
+   * The type of the events as C writes it, such as `struct event`; by default the value type of the
+   * map, or bytes without one.
+   */
+  as?: string | undefined;
 }
 
 /** What has passed through a ring while this handle read it. */
@@ -55,22 +56,35 @@ export interface RingStatistics {
   readonly discarded: number;
   /** Bytes of the records handed out, without headers. */
   readonly bytes: number;
-  /** Bytes that wait in the ring now, headers included. The kernel drops records while this is near the ring's size. */
+  /**
+   * Bytes that wait in the ring now, headers included. The kernel drops records while this is near
+   * the ring's size.
+   */
   readonly backlogBytes: number;
+}
+
+/** A ring whose events are the bytes of its records. */
+export interface RawRing {
+  /** As the ring's own, with copies of the bytes. */
+  records(options?: ReadOptions): AsyncIterableIterator<Uint8Array>;
+  /** As the ring's own, with copies of the bytes. */
+  batches(options?: ReadOptions): AsyncIterableIterator<Uint8Array[]>;
 }
 
 const READ_OPTIONS = ["signal", "ref", "budget", "pause"] as const;
 const EVENT_OPTIONS = [...READ_OPTIONS, "as"] as const;
-const BUDGET: Required<Budget> = { records: 4096, milliseconds: 4 };
+const BUDGET: Limits = { records: 4096, milliseconds: 4 };
 const PAUSE = 1;
 
 /**
  * A ring buffer that programs fill with events of type `E`.
  *
- * One reader at a time: a second one is a TypeError, since each record is there once. What a reader did not take stays in the ring for the
- * next. A ring that nobody reads does not keep the process alive; one that is being read does, like a socket, unless `ref` is false.
+ * One reader at a time: a second one is a TypeError, since each record is there once. What a reader
+ * did not take stays in the ring for the next. A ring that nobody reads does not keep the process
+ * alive; one that is being read does, like a socket, unless `ref` is false.
  *
- * The kernel does not count what it could not place in a full ring. A program that must know counts by itself.
+ * The kernel does not count what it could not place in a full ring. A program that must know counts
+ * by itself.
  */
 export class RingBuffer<E = unknown> extends BpfMap {
   readonly #types: MapTypes;
@@ -97,37 +111,55 @@ export class RingBuffer<E = unknown> extends BpfMap {
   }
 
   /**
-   * Events one by one: `for await (const event of ring.records())`. Each is decoded when it is asked for, so a slow consumer leaves the
-   * rest in the ring, and one that stops loses nothing. Ends when the signal aborts or the map is closed.
+   * Events one by one: `for await (const event of ring.records())`. Each is decoded when it is
+   * asked for, so a slow consumer leaves the rest in the ring, and one that stops loses nothing.
+   * Ends when the signal aborts or the map is closed.
    *
-   * @throws TypeError when `as` names no type of the object; from the first `next` when another reader is active.
+   * @throws TypeError when `as` names no type of the object; from the first `next` when another
+   *   reader is active.
    */
   records(options?: EventOptions): AsyncIterableIterator<E> {
-    const { source, budget } = this.#reader("records", options, EVENT_OPTIONS);
-    return new RecordIterator(source, this.#decoder(options), budget, options?.signal);
+    const { source, budget, signal } = this.#reader("records", options, EVENT_OPTIONS);
+    return new RecordIterator(source, this.#decoder(options), budget, signal);
   }
 
   /**
-   * Events in arrays, one for each time that the ring had some: faster than {@link records}, and what was taken with an array is no longer
-   * in the ring. Never an empty array. Ends as {@link records} does.
+   * Events in arrays, one for each time that the ring had some: faster than {@link records}, and
+   * what was taken with an array is no longer in the ring. Never an empty array. Ends as {@link
+   * records} does.
    */
   batches(options?: EventOptions): AsyncIterableIterator<E[]> {
-    const { source, budget } = this.#reader("batches", options, EVENT_OPTIONS);
-    return new BatchIterator(source, this.#decoder(options), budget, options?.signal);
+    const { source, budget, signal } = this.#reader("batches", options, EVENT_OPTIONS);
+    return new BatchIterator(source, this.#decoder(options), budget, signal);
+  }
+
+  /** The same ring without types. */
+  get raw(): RawRing {
+    const bytes = eventDecoder<Uint8Array>(undefined);
+    return {
+      records: (options) => {
+        const { source, budget, signal } = this.#reader("records", options, READ_OPTIONS);
+        return new RecordIterator(source, bytes, budget, signal);
+      },
+      batches: (options) => {
+        const { source, budget, signal } = this.#reader("batches", options, READ_OPTIONS);
+        return new BatchIterator(source, bytes, budget, signal);
+      },
+    };
   }
 
   /**
-   * Shows every record in place, as it comes, until the signal aborts or the map is closed; the promise is fulfilled then, and rejected
-   * when the callback throws, which ends the listening.
+   * Shows every record in place, as it comes, until the signal aborts or the map is closed; the
+   * promise is fulfilled then, and rejected when the callback throws, which ends the listening.
    */
   listen(callback: RecordCallback, options?: ReadOptions): Promise<void> {
-    const { source, budget } = this.#reader("listen", options, READ_OPTIONS);
-    return new Listening(source, callback, budget, options?.signal).run();
+    const { source, budget, signal } = this.#reader("listen", options, READ_OPTIONS);
+    return new Listening(source, callback, budget, signal).run();
   }
 
   /**
-   * Shows the records that are in the ring now, in place and synchronously, and gives their number. What was shown is consumed, also when
-   * the callback throws. `limit` is the most that are taken.
+   * Shows the records that are in the ring now, in place and synchronously, and gives their number.
+   * What was shown is consumed, also when the callback throws. `limit` is the most that are taken.
    *
    * @throws TypeError while another reader is active.
    */
@@ -151,7 +183,7 @@ export class RingBuffer<E = unknown> extends BpfMap {
     method: string,
     options: EventOptions | undefined,
     known: readonly string[],
-  ): { source: RingSource; budget: Required<Budget> } {
+  ): { source: RingSource; budget: Limits; signal: AbortSignal | undefined } {
     const what = `${method} of ring buffer ${this.name}`;
     checkOptions(what, options, known);
     checkOptions(`budget of ${what}`, options?.budget, Object.keys(BUDGET));
@@ -168,13 +200,12 @@ export class RingBuffer<E = unknown> extends BpfMap {
     const pause = numberOption(`pause of ${what}`, options?.pause, PAUSE, 0);
     const keepAlive = options?.ref ?? true;
     const pacer = () => new Pacer(this.fd, { pause, keepAlive });
-    return { source: { ...this.#source, pacer }, budget };
+    return { source: { ...this.#source, pacer }, budget, signal: options?.signal };
   }
 
   #decoder(options: EventOptions | undefined): ReturnType<typeof eventDecoder<E>> {
-    const codec: Codec | undefined =
-      options?.as === undefined ? this.#types.event : this.#types.named(options.as);
-    return eventDecoder<E>(codec);
+    const { as } = options ?? {};
+    return eventDecoder<E>(as === undefined ? this.#types.event : this.#types.named(as));
   }
 
   #claim(reading: { end(): void }): Ring {
@@ -196,7 +227,10 @@ export class RingBuffer<E = unknown> extends BpfMap {
     }
   }
 
-  /** Maps the consumer's page for writing, the producer's for reading, and the data twice in a row, as the kernel lays them out. */
+  /**
+   * Maps the consumer's page for writing, the producer's for reading, and the data twice in a row,
+   * as the kernel lays them out.
+   */
   #map(): { ring: Ring; mappings: Mapping[] } {
     if ((this.flags & MapFlags.RB_OVERWRITE) !== 0) {
       throw new UnsupportedError(

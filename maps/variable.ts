@@ -1,8 +1,8 @@
 /**
  * Global variables of a loaded object: typed windows on the only value of a data section's map.
  *
- * With a mapped section (Linux 5.5) neither reading nor writing is a system call; before, the whole section passes through the map's
- * element.
+ * With a mapped section (Linux 5.5) neither reading nor writing is a system call; before, the whole
+ * section passes through the map's element.
  *
  * @module
  */
@@ -48,7 +48,10 @@ export class Variable<T = unknown> {
     return this.constant || this.#map.frozen || this.#map.memory()?.readOnly === true;
   }
 
-  /** The value that programs see now. Throws BpfError with code `ERR_CLOSED` after the map was closed. */
+  /**
+   * The value that programs see now. Throws BpfError with code `ERR_CLOSED` after the map was
+   * closed.
+   */
   get(): T {
     const { codec, offset } = this.#source;
     return codec.decode(this.#map.memory()?.bytes ?? this.#section(), offset) as T;
@@ -57,13 +60,14 @@ export class Variable<T = unknown> {
   /**
    * Changes the value for programs, at once.
    *
-   * @throws TypeError when the variable is read-only; RangeError or TypeError naming the field when the value does not fit the type, and
-   *   nothing is written then.
+   * @throws TypeError when the variable is read-only; RangeError or TypeError naming the field when
+   *   the value does not fit the type, and nothing is written then.
    */
   set(value: T): void {
     if (this.readOnly) {
       throw new TypeError(
-        `set variable ${this.name}: ${this.section} is read-only once it is loaded; set it in the spec before loading`,
+        `set variable ${this.name}: ${this.section} is read-only once it is loaded; ` +
+          "set it in the spec before loading",
       );
     }
     const { codec, offset } = this.#source;

@@ -13,6 +13,7 @@ import { attachTarget } from "./attach-target.ts";
 import { hostLittleEndian, viewOf } from "./bytes.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
 import { BpfError, UnsupportedError } from "./error.ts";
+import { Externs, KCONFIG_MAP, type KconfigOverrides, kconfigBytes } from "./externs/index.ts";
 import { Program } from "./program.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
 import { btfLoad } from "./sys/bpf.ts";
@@ -28,6 +29,11 @@ export interface LoadOptions {
   btf?: Btf;
   /** How 64-bit integers of maps and variables are represented. Default `bigint`. */
   int64?: "bigint" | "number";
+  /**
+   * Values of the kernel's configuration (`__kconfig`) that come before those of the running kernel: by name, or as lines of a
+   * `.config`. Default: only the kernel's own, from `/boot/config-RELEASE` or `/proc/config.gz`.
+   */
+  kconfig?: KconfigOverrides;
   /** Ask the verifier for a log of successful loads too: 1 what it did, 2 in detail, 4 statistics. Default 0. */
   logLevel?: number;
 }
@@ -55,6 +61,7 @@ export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loade
   const loader = new Loader(spec, options);
   let done = false;
   try {
+    loader.resolveExterns();
     loader.createMaps();
     for (const program of Object.values(spec.programs)) {
       if (program.autoload) yield* loader.load(program);
@@ -74,6 +81,8 @@ class Loader {
   /** Candidates that the object's earlier relocations have ruled out, as libbpf does. */
   readonly #narrowing = new Narrowing();
   #btf: FileDescriptor | undefined;
+  #externs: Externs | undefined;
+  #kconfig: Uint8Array | undefined;
 
   constructor(spec: ObjectSpec, options: LoadOptions) {
     const host = hostLittleEndian ? "little" : "big";
@@ -105,6 +114,14 @@ class Loader {
     return undefined;
   }
 
+  /** Finds what the kernel has to provide, once for all programs. */
+  resolveExterns(): void {
+    if (this.#spec.kconfig.length > 0) {
+      this.#kconfig = kconfigBytes(this.#spec, this.#options.kconfig);
+    }
+    this.#externs = new Externs(this.#spec);
+  }
+
   createMaps(): void {
     const { int64 } = this.#options;
     for (const spec of Object.values(this.#spec.maps)) {
@@ -113,7 +130,8 @@ class Loader {
         ...(int64 === undefined ? {} : { int64 }),
       });
       this.loaded.maps[spec.name] = map;
-      if (spec.data !== undefined && map instanceof ArrayMap) fill(map, spec.data);
+      const data = spec.name === KCONFIG_MAP ? (this.#kconfig ?? spec.data) : spec.data;
+      if (data !== undefined && map instanceof ArrayMap) fill(map, data);
     }
   }
 
@@ -126,7 +144,7 @@ class Loader {
       );
     }
     const { instructions, poisoned } = this.#relocate(program);
-    this.#resolve(program, instructions);
+    this.#resolve(program, instructions, poisoned);
     const { fd, log } = yield* loadProgram(
       {
         type: program.type,
@@ -137,7 +155,11 @@ class Loader {
         flags: program.flags,
         instructions,
         attachBtfId: program.attachBtf ? attachTarget(program, kernelBtf()) : undefined,
-        uses: Object.values(this.loaded.maps).map((map) => map.fd),
+        fdArray: this.#externs?.fdArray,
+        uses: [
+          ...Object.values(this.loaded.maps).map((map) => map.fd),
+          ...(this.#externs?.descriptors ?? []),
+        ],
         ...this.#extInfo(program),
       },
       {
@@ -178,27 +200,23 @@ class Loader {
     return { instructions, poisoned };
   }
 
-  /** Puts descriptors where instructions refer to maps. */
-  #resolve(program: ProgramSpec, instructions: Uint8Array): void {
+  /** Puts descriptors where instructions refer to maps, and ids or addresses where they refer to the kernel. */
+  #resolve(program: ProgramSpec, instructions: Uint8Array, poisoned: Map<number, string>): void {
     const view = viewOf(instructions);
-    for (const { slot, kind, name } of program.references) {
-      if (kind === "map" || kind === "map-value") {
-        const map = this.loaded.maps[name];
-        if (map === undefined) {
-          throw new BpfError(
-            `load program ${program.name}: it refers to map ${name}, which is not among the maps to load`,
-            {
-              code: "ERR_MISSING_MAP",
-            },
-          );
-        }
-        setImm(view, slot, hostLittleEndian, map.fd.number);
+    for (const reference of program.references) {
+      if (reference.kind === "ksym" || reference.kind === "kfunc") {
+        const why = this.#externs?.patch(program.name, view, hostLittleEndian, reference);
+        if (why !== undefined) poisoned.set(reference.slot, why);
         continue;
       }
-      throw new BpfError(
-        `load program ${program.name}: it refers to the kernel ${kind === "kfunc" ? "function" : "symbol"} ${name}, which this release does not resolve yet`,
-        { code: "ERR_EXTERN" },
-      );
+      const map = this.loaded.maps[reference.name];
+      if (map === undefined) {
+        throw new BpfError(
+          `load program ${program.name}: it refers to map ${reference.name}, which is not among the maps to load`,
+          { code: "ERR_MISSING_MAP" },
+        );
+      }
+      setImm(view, reference.slot, hostLittleEndian, map.fd.number);
     }
   }
 
@@ -256,6 +274,7 @@ class Loader {
   /** The types are held by what uses them; after a failure nothing else is kept either. */
   finish(done: boolean): void {
     this.#btf?.close();
+    this.#externs?.close();
     if (done) return;
     for (const program of Object.values(this.loaded.programs)) program.close();
     for (const map of Object.values(this.loaded.maps)) map.close();

@@ -5,15 +5,17 @@
  *
  * A hook that throws, a file that queues no suite, a pattern that matches nothing, a promise that never settles and a file that takes too
  * long all fail the run. Skips are printed with their reasons. The last line is `N passed, N failed, N skipped`.
+ * `EBPF_TEST_TIER` (`pure`, `kernel`) chooses a tier, `EBPF_REQUIRE_KERNEL=1` fails a run without tests of the kernel tier, and
+ * `EBPF_TEST_RESULTS` names a file for the outcomes of that tier, one JSON object a line.
  *
  * @module
  */
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { kernelTierObstacle } from "./helper/kernel.ts";
+import { kernelTierObstacle, tier } from "./helper/kernel.ts";
 import { kernelTier, skips } from "./helper/outcome.ts";
 
 type SuiteResult = [errors: string | true, passed: number, skipped: number, total: number];
@@ -42,7 +44,7 @@ function listFiles(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** Imports one file and returns the suites that it queued. */
+/** Imports one file and returns the suites that it queued; of the kernel tier alone, those that have tests of it. */
 async function suitesOf(file: string): Promise<SuiteRun[]> {
   const globals = globalThis as {
     UVU_DEFER?: number;
@@ -53,12 +55,16 @@ async function suitesOf(file: string): Promise<SuiteRun[]> {
   globals.UVU_INDEX = 0;
   await import("uvu");
   globals.UVU_QUEUE?.splice(0, globals.UVU_QUEUE.length, []);
+  kernelTier.file = file;
+  kernelTier.suites = [];
   await import(pathToFileURL(join(testFolder, file)).href);
-  return globals.UVU_QUEUE?.[0] ?? [];
+  const queue = globals.UVU_QUEUE?.[0] ?? [];
+  if (queue.length === 0) throw new Error("the file queued no suite: is `.run()` missing?");
+  return tier === "kernel" ? queue.filter((suite) => kernelTier.suites.includes(suite)) : queue;
 }
 
 async function runFile(file: string): Promise<void> {
-  process.stdout.write(`${file}\n`);
+  if (tier !== "kernel") process.stdout.write(`${file}\n`);
   const timer = setTimeout(() => {
     process.stdout.write(`\n${file}: no end after ${FILE_TIME_LIMIT / 1000} s\n`);
     counts.failed++;
@@ -67,10 +73,13 @@ async function runFile(file: string): Promise<void> {
   }, FILE_TIME_LIMIT);
   try {
     const suites = await suitesOf(file);
-    if (suites.length === 0) throw new Error("the file queued no suite: is `.run()` missing?");
+    if (tier === "kernel" && suites.length > 0) process.stdout.write(`${file}\n`);
     for (const suite of suites) {
       const [errors, passed, skipped, total] = await suite();
-      const only = skipped > 0 ? `${skipped} tests were left out by \`only\` or \`skip\`` : "";
+      const only =
+        skipped > 0 && tier !== "kernel"
+          ? `${skipped} tests were left out by \`only\` or \`skip\``
+          : "";
       const hook = errors === true && passed < total ? "a hook threw" : "";
       counts.passed += passed;
       counts.failed += total - passed;
@@ -81,7 +90,7 @@ async function runFile(file: string): Promise<void> {
     }
   } catch (error) {
     counts.failed++;
-    process.stdout.write(`${error instanceof Error ? error.stack : error}\n`);
+    process.stdout.write(`${file}: ${error instanceof Error ? error.stack : error}\n`);
   } finally {
     clearTimeout(timer);
   }
@@ -115,13 +124,20 @@ function conclude(): void {
   const reasons = new Map<string, number>();
   for (const { reason } of skips) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   for (const [reason, number] of reasons) process.stdout.write(`skipped ${number}: ${reason}\n`);
-  if (process.env["EBPF_REQUIRE_KERNEL"] === "1" && kernelTier.ran === 0) {
+  const ran = kernelTier.outcomes.some(({ result }) => result !== "skipped");
+  if (process.env["EBPF_REQUIRE_KERNEL"] === "1" && !ran) {
     counts.failed++;
     process.stdout.write("the kernel tier was required, but none of its tests ran\n");
   }
   // A skipped test returned early, so uvu counted it as passed.
   const passed = counts.passed - skips.length;
   process.exitCode = counts.failed > 0 ? 1 : 0;
+  const results = process.env["EBPF_TEST_RESULTS"];
+  if (results !== undefined) {
+    const total = { passed, failed: counts.failed, skipped: skips.length };
+    const lines = [...kernelTier.outcomes, total].map((line) => `${JSON.stringify(line)}\n`);
+    writeFileSync(results, lines.join(""));
+  }
   process.stdout.write(`${passed} passed, ${counts.failed} failed, ${skips.length} skipped\n`);
 }
 

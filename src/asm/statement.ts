@@ -57,7 +57,24 @@ export type Statement =
       readonly reference?: { readonly kind: ReferenceKind; readonly name: string };
     };
 
-const aluOperators = {
+/** What {@link alu} can do. */
+export type AluName =
+  | "="
+  | "+="
+  | "-="
+  | "*="
+  | "/="
+  | "s/="
+  | "%="
+  | "s%="
+  | "|="
+  | "&="
+  | "^="
+  | "<<="
+  | ">>="
+  | "s>>=";
+
+const aluOperators: Readonly<Record<AluName, number>> = {
   "=": AluOperator.MOV,
   "+=": AluOperator.ADD,
   "-=": AluOperator.SUB,
@@ -72,9 +89,12 @@ const aluOperators = {
   "<<=": AluOperator.LSH,
   ">>=": AluOperator.RSH,
   "s>>=": AluOperator.ARSH,
-} as const;
+};
 
-const comparisons = {
+/** What {@link jumpIf} can compare. */
+export type Comparison = "==" | "!=" | ">" | ">=" | "<" | "<=" | "s>" | "s>=" | "s<" | "s<=" | "&";
+
+const comparisons: Readonly<Record<Comparison, number>> = {
   "==": JumpOperator.JEQ,
   "!=": JumpOperator.JNE,
   ">": JumpOperator.JGT,
@@ -86,9 +106,22 @@ const comparisons = {
   "s<": JumpOperator.JSLT,
   "s<=": JumpOperator.JSLE,
   "&": JumpOperator.JSET,
-} as const;
+};
 
-const atomics = {
+/** What {@link atomic} can do. */
+export type AtomicName =
+  | "+="
+  | "|="
+  | "&="
+  | "^="
+  | "fetch +="
+  | "fetch |="
+  | "fetch &="
+  | "fetch ^="
+  | "xchg"
+  | "cmpxchg";
+
+const atomics: Readonly<Record<AtomicName, number>> = {
   "+=": AtomicOperator.ADD,
   "|=": AtomicOperator.OR,
   "&=": AtomicOperator.AND,
@@ -99,21 +132,21 @@ const atomics = {
   "fetch ^=": AtomicOperator.XOR | AtomicOperator.FETCH,
   xchg: AtomicOperator.XCHG,
   cmpxchg: AtomicOperator.CMPXCHG,
-} as const;
+};
 
-const sizes = {
+const sizes: Readonly<Record<Size, number>> = {
   u8: AccessSize.B,
   u16: AccessSize.H,
   u32: AccessSize.W,
   u64: AccessSize.DW,
-} as const;
+};
 
 const signedSizes = { s8: AccessSize.B, s16: AccessSize.H, s32: AccessSize.W } as const;
 
 /** Arithmetic and moves: `alu("r1", "=", "r2")`, `alu("w0", "+=", 1)`; `s/=` and `s%=` are signed, Linux 6.6. */
 export function alu<R extends Register | HalfRegister>(
   dst: R,
-  operator: keyof typeof aluOperators,
+  operator: AluName,
   source: (R extends Register ? Register : HalfRegister) | number,
 ): Statement {
   const code = pick(aluOperators, operator, "operator");
@@ -236,7 +269,7 @@ export function atomic(
   size: "u32" | "u64",
   base: Register,
   offset: number,
-  operator: keyof typeof atomics,
+  operator: AtomicName,
   src: Register,
 ): Statement {
   if (size !== "u32" && size !== "u64") throw new TypeError(`no atomics of size ${size}`);
@@ -309,7 +342,7 @@ export function longJump(target: string): Statement {
 /** `jumpIf("r0", "==", 0, "out")` is `if r0 == 0x0 goto out`; `&` jumps when a bit is set in both. */
 export function jumpIf<R extends Register | HalfRegister>(
   left: R,
-  comparison: keyof typeof comparisons,
+  comparison: Comparison,
   right: (R extends Register ? Register : HalfRegister) | number,
   target: string,
 ): Statement {

@@ -10,12 +10,11 @@ import { asksEnumerator, asksType, CoreKind } from "./kind.ts";
 import type { LocalAccess, Step } from "./local-access.ts";
 import type { LocalQuestion } from "./local-object.ts";
 import { matchCandidate, type Place } from "./match.ts";
-import type { Candidate, CoreTarget } from "./target.ts";
+import type { Candidate } from "./target.ts";
 import type { TypeReader } from "./type-reader.ts";
 
 /** The reason, such as `struct task_struct has no member state`. */
 export function explainMissing(
-  target: CoreTarget,
   question: LocalQuestion,
   local: TypeReader,
   access: LocalAccess,
@@ -23,13 +22,13 @@ export function explainMissing(
 ): string {
   const { kind, root } = question;
   const [first] = candidates;
-  if (first === undefined) return `${target.name} has no ${root.text}`;
+  if (first === undefined) return `the kernel has no ${root.text}`;
   const text = typeName(first.types.btf, first.id);
   if (asksEnumerator(kind)) return `${text} has no enumerator ${access.steps[0]?.name}`;
   if (asksType(kind)) {
     const what =
       kind === CoreKind.TYPE_MATCHES ? "lacks parts of the object's" : "is of another kind";
-    return `${text} of ${target.name} ${what}`;
+    return `${text} of the kernel ${what}`;
   }
   let deepest = { reached: 0, candidate: first, place: undefined as Place | undefined };
   for (const candidate of candidates) {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Btf, essentialName, typeName } from "../../btf/index.ts";
+import { type Btf, typeName } from "../../btf/index.ts";
 import { BpfError } from "../error.ts";
 import { CoreKind } from "./kind.ts";
 import { accessText, type CoreQuestion, type LocalAccess, parseAccess } from "./local-access.ts";
@@ -94,18 +94,19 @@ export class LocalObject {
 
   #readQuestion(root: LocalRoot, question: CoreQuestion): LocalQuestion {
     const { kind, accessor } = question;
-    const common = { kind, accessor, root };
     let access: LocalAccess | undefined;
-    let path = essentialName(root.name) === "" ? root.text : root.name;
+    let value: Value | undefined;
+    let fault: string | undefined;
+    let path = root.name === "" ? root.text : root.name;
     try {
       if (root.kind === -1) throw new BpfError(`${root.text} does not exist`, { code: "ERR_BTF" });
       access = parseAccess(this.types, question);
       path = accessText(this.types, access, kind);
-      const value = valueAt(kind, this.types, localPlace(access), this.types.btf.littleEndian);
-      return { ...common, path, access, value, fault: undefined };
+      value = valueAt(kind, this.types, localPlace(access), this.types.btf.littleEndian);
     } catch (error) {
       if (!(error instanceof BpfError)) throw error;
-      return { ...common, path, access, value: undefined, fault: error.message };
+      fault = error.message;
     }
+    return { kind, accessor, root, path, access, value, fault };
   }
 }

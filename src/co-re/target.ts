@@ -61,7 +61,7 @@ export class CoreTarget {
     }
     let set = sets.get(root.id);
     if (set === undefined) {
-      set = new CandidateSet(this, local, root, this.#find(root.name, root.kind));
+      set = new CandidateSet(local, root, this.#find(root.name, root.kind));
       sets.set(root.id, set);
     }
     return set;

@@ -42,7 +42,7 @@ export class KallsymsReader {
   /** Reads the next piece, of any length. */
   push(bytes: Uint8Array): void {
     const text =
-      this.#rest + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+      this.#rest + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
     let start = 0;
     for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
       if (!this.#tooLong) this.#line(text, start, end);

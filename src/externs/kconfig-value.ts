@@ -169,7 +169,7 @@ export function writeValue(name: string, kind: KconfigKind, value: KconfigValue)
 
 /** One character for each byte of UTF-8. */
 export function binary(text: string): string {
-  return Buffer.from(text).latin1Slice();
+  return Buffer.from(text).toString("latin1");
 }
 
 function characters(text: string, size: number): Uint8Array {

@@ -57,7 +57,7 @@ export function kconfigBytes(
   sources: KconfigSources = runningKernel,
 ): Uint8Array {
   const { btf, kconfig } = spec;
-  const end = Math.max(0, ...kconfig.map(({ offset, size }) => offset + size));
+  const end = kconfig.reduce((most, { offset, size }) => Math.max(most, offset + size), 0);
   const bytes = new Uint8Array(end);
   if (btf === undefined) return bytes;
   const encoder = new KconfigEncoder(btf.littleEndian);
@@ -100,7 +100,11 @@ function overriding(
   types: ReadonlyMap<string, KconfigType>,
 ): Map<string, string> {
   if (typeof overrides === "string") {
-    return parseConfig({ source: OVERRIDES, text: binary(overrides) }, new Set(types.keys()));
+    const text = checkedLines(overrides);
+    return parseConfig({ source: OVERRIDES, text: binary(text) }, new Set(types.keys()));
+  }
+  if (typeof overrides !== "object" || overrides === null) {
+    throw new TypeError(`option kconfig is ${String(overrides)}; give values by name, or text`);
   }
   const values = new Map<string, string>();
   for (const [name, value] of Object.entries(overrides)) {
@@ -112,6 +116,18 @@ function overriding(
     values.set(name, writeValue(name, kind, value));
   }
   return values;
+}
+
+/** The text without indentation. Lines that would be passed over in a file are refused: they were meant to say something. */
+function checkedLines(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim());
+  for (const [index, line] of lines.entries()) {
+    if (line === "" || line.startsWith("#") || line.startsWith(OPTION)) continue;
+    throw new TypeError(
+      `option kconfig: line ${index + 1} is no option of the kernel, ${OPTION}…: ${line.slice(0, 60)}`,
+    );
+  }
+  return lines.join("\n");
 }
 
 function factBytes(

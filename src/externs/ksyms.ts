@@ -55,7 +55,8 @@ export function resolveKsyms(
   if (btf === undefined) return answers;
   const local = new TypeReader(btf);
   for (const extern of ksyms) {
-    if (extern.kind !== "untyped") answers.set(extern.name, typeOf(extern, local, types));
+    const { kind } = extern;
+    if (kind !== "untyped") answers.set(extern.name, typeOf(extern, kind, local, types));
   }
   return answers;
 }
@@ -90,13 +91,18 @@ function addressOf({ name, weak }: KsymExtern, list: SymbolAddresses): KsymAnswe
   return { kind: "address", address: address ?? 0n };
 }
 
-function typeOf(extern: KsymExtern, local: TypeReader, types: KernelTypes): KsymAnswer {
+function typeOf(
+  extern: KsymExtern,
+  kind: "variable" | "function",
+  local: TypeReader,
+  types: KernelTypes,
+): KsymAnswer {
   const { name, weak } = extern;
-  const isFunction = extern.kind === "function";
+  const isFunction = kind === "function";
   // As in libbpf, flavours are for functions only.
   const sought = isFunction ? essentialName(name) : name;
   const found = types.find(sought, isFunction ? Kind.FUNC : Kind.VAR);
-  const what = `${extern.kind} ${sought}`;
+  const what = `${kind} ${sought}`;
   if (found === undefined) {
     const why = `this kernel has no ${what}`;
     if (weak) return { kind: "absent", why };
@@ -112,9 +118,9 @@ function typeOf(extern: KsymExtern, local: TypeReader, types: KernelTypes): Ksym
     if (weak && isFunction) return { kind: "absent", why };
     throw failure(`${why}: ${mismatch.text}`, mismatch.cause);
   }
-  if (found.module === undefined) return { kind: extern.kind, id: found.id, module: undefined };
+  if (found.module === undefined) return { kind, id: found.id, module: undefined };
   try {
-    return { kind: extern.kind, id: found.id, module: types.open(found.module) };
+    return { kind, id: found.id, module: types.open(found.module) };
   } catch (error) {
     if (!(error instanceof BpfError)) throw error;
     // As in libbpf: without the privilege for modules there are none.
@@ -135,7 +141,7 @@ function compare(
     const ours = declaredType(local.btf, extern.type);
     const theirs = declaredType(found.btf, found.id);
     if (typesCompatible(local, ours, kernel, theirs)) return undefined;
-    return { text: `${described(found.btf, theirs)}, not ${described(local.btf, ours)}` };
+    return { text: `${typeName(found.btf, theirs)}, not ${typeName(local.btf, ours)}` };
   } catch (cause) {
     if (cause instanceof BtfError) return { text: cause.message, cause };
     throw cause;
@@ -151,10 +157,6 @@ function declaredType(btf: Btf, id: number): number {
     });
   }
   return resolve(btf, type.type);
-}
-
-function described(btf: Btf, id: number): string {
-  return typeName(btf, id);
 }
 
 function undeclared({ name, type }: KsymExtern): BpfError {

@@ -133,7 +133,7 @@ export interface TaskFdInfo {
  * Asks what descriptor `fd` of process `pid` (0 for this one) runs. Linux 4.18. Throws
  * SyscallError.
  */
-export function taskFdQuery(fd: FileDescriptor, pid = process.pid): TaskFdInfo {
+export function taskFdQuery(fd: FileDescriptor, pid: number = process.pid): TaskFdInfo {
   const name = new Uint8Array(new ArrayBuffer(4096));
   const attr = new Struct(TASK_FD_QUERY)
     .set("pid", pid)

@@ -1,5 +1,6 @@
 /**
- * Random types for property tests: well-formed one by one, but free to refer to each other in circles.
+ * Random types for property tests: well-formed one by one, but free to refer to each other in
+ * circles.
  *
  * @module
  */

@@ -8,7 +8,10 @@ import { info, type RawBtf, rawBtf } from "./raw.ts";
 
 const test = suite("btf/btf");
 
-/** One type of each kind, and what it decodes to. Names are one letter: `a` is at string offset 1, `b` at 3 and so on. */
+/**
+ * One type of each kind, and what it decodes to. Names are one letter: `a` is at string offset 1,
+ * `b` at 3 and so on.
+ */
 const letters = `\0${[..."abcdefghijklmnopqrstuvwxyz"].join("\0")}\0`;
 const letter = (text: string): number => 1 + 2 * (text.charCodeAt(0) - 97);
 const everyKind: readonly (readonly [words: number[], type: unknown])[] = [
@@ -269,6 +272,10 @@ test("a layout section tells how to step over kinds of later kernels", () => {
   assert.is(btf.type(2).name, "a");
   refuses(() => btf.type(1), /type 1: its kind 20 is not known/);
   refuses(() => parse({ types, strings }), /type 1 is of the unknown kind 20/);
+
+  // Sizes that are no whole words tell nothing.
+  const uneven = [...new Array(20).fill(0), 0x0406];
+  refuses(() => parse({ types, strings, layout: uneven, extraHeader: place }), /unknown kind 20/);
 
   const outside = [types.length * 4 - 4, 0, 0, 0, layout.length * 4, 0, 0, 0];
   refuses(

@@ -125,6 +125,7 @@ test("malformed sections are errors", () => {
   refuses({ relocations: [16, 1, 1, 0, 1, 26, 0] }, /name at string offset 26 is too long/);
   // Offset and length of the function part.
   refuses(patch(rawExt({ functions }), 8, 2), /function records at/);
+  refuses(patch(patch(rawExt({ functions }), 8, 2), 12, 40), /function records at 34 \+ 40/);
   refuses(patch(rawExt({ functions }), 12, 200), /function records at/);
   refuses(patch(rawExt({ functions }), 12, 3), /function records at/);
 });

@@ -243,6 +243,40 @@ test("a name that the kernel refuses is taken off a pointer", () => {
   assert.is(btf.name(1), "");
 });
 
+test("parameters without a name get one, but not the dots at the end", () => {
+  const btf = Btf.parse(
+    forKernel(
+      build([
+        { kind: Kind.PTR, type: 0 },
+        {
+          kind: Kind.FUNC_PROTO,
+          returns: 0,
+          parameters: [
+            { name: "", type: 1 },
+            { name: "", type: 0 },
+          ],
+        },
+        { kind: Kind.FUNC, name: "print", type: 2, linkage: 1 },
+      ]),
+    ),
+  );
+  const prototype = btf.type(2);
+  assert.equal(prototype.kind === Kind.FUNC_PROTO && prototype.parameters, [
+    { name: "dummy_ksym", type: 1 },
+    { name: "", type: 0 },
+  ]);
+});
+
+test("all replaced enumerations share one placeholder", () => {
+  const wide: NewType = {
+    kind: Kind.ENUM64,
+    size: 8,
+    signed: false,
+    values: [{ name: "A", value: 1n }],
+  };
+  assert.is(Btf.parse(forKernel(build([wide, wide]), {}, { enum64: false })).typeCount, 4);
+});
+
 test("a section without a size, and a place for what is no variable, are errors", () => {
   const fails = (body: () => unknown, pattern: RegExp): void => {
     assert.throws(

@@ -8,7 +8,10 @@ import { info, rawBtf } from "./raw.ts";
 
 const test = suite("btf/names");
 
-/** The rule of libbpf's bpf_core_essential_name_len, literally: the last x___y with neither x nor y an underscore. */
+/**
+ * The rule of libbpf's bpf_core_essential_name_len, literally: the last x___y with neither x nor y
+ * an underscore.
+ */
 function slowEssential(name: string): string {
   for (let at = name.length - 5; at >= 0; at--) {
     if (/^[^_]___[^_]/s.test(name.slice(at))) return name.slice(0, at + 1);

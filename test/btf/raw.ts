@@ -1,5 +1,6 @@
 /**
- * BTF blobs written by hand, word by word: what the reader is tested with must not come from the writer beside it.
+ * BTF blobs written by hand, word by word: what the reader is tested with must not come from the
+ * writer beside it.
  *
  * @module
  */
@@ -59,7 +60,9 @@ export interface RawExt {
   headerLength?: number;
 }
 
-/** A section .BTF.ext; each part is words: record size, then sections of name, count and records. */
+/**
+ * A section .BTF.ext; each part is words: record size, then sections of name, count and records.
+ */
 export function rawExt(parts: RawExt): Uint8Array {
   const { little = true, functions = [], lines = [], relocations = [], headerLength = 32 } = parts;
   const words = [...functions, ...lines, ...relocations];

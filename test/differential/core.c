@@ -26,7 +26,7 @@
 long __real_syscall(long number, ...);
 
 static int memory = -1;
-static char last_warning[1024];
+static char warnings[4096];
 
 /* A descriptor that can be mapped, for whatever libbpf believes to have created. */
 static int pretend(void)
@@ -72,9 +72,20 @@ static int keep_warning(enum libbpf_print_level level, const char *format, va_li
 {
 	if (getenv("CORE_DEBUG"))
 		return vfprintf(stderr, format, list);
-	if (level == LIBBPF_WARN && last_warning[0] == 0)
-		vsnprintf(last_warning, sizeof(last_warning), format, list);
+	if (level == LIBBPF_WARN) {
+		size_t used = strlen(warnings);
+
+		vsnprintf(warnings + used, sizeof(warnings) - used, format, list);
+	}
 	return 0;
+}
+
+/* One line for a program, or for all of them (`-`), that libbpf refuses. */
+static void print_refusal(const char *name, int error)
+{
+	for (char *end = strchr(warnings, '\n'); end; end = strchr(end, '\n'))
+		*end = ' ';
+	printf("%s - %d %s\n", name, error, warnings);
 }
 
 static void print_program(const struct bpf_program *program)
@@ -98,7 +109,7 @@ static int relocate(const char *path, const char *btf, int only)
 	int error;
 
 	if (!object) {
-		printf("- - %d %s\n", -errno, last_warning);
+		print_refusal("-", -errno);
 		return 0;
 	}
 	/* A type that needs nothing of the running kernel. */
@@ -113,7 +124,7 @@ static int relocate(const char *path, const char *btf, int only)
 		bpf_program__set_autoload(program, only < 0 || only == count);
 		count++;
 	}
-	last_warning[0] = 0;
+	warnings[0] = 0;
 	error = bpf_object__load(object);
 	count = 0;
 	bpf_object__for_each_program(program, object) {
@@ -121,8 +132,7 @@ static int relocate(const char *path, const char *btf, int only)
 			if (error == 0)
 				print_program(program);
 			else
-				printf("%s - %d %s%s", bpf_program__name(program), error, last_warning,
-				       strchr(last_warning, '\n') ? "" : "\n");
+				print_refusal(bpf_program__name(program), error);
 		}
 		count++;
 	}

@@ -1,8 +1,10 @@
 /**
  * Tests of the kernel tier: they need root on Linux with bpf(2), and skip with a printed reason elsewhere.
  *
- * A test that throws UnsupportedError is skipped only while the running kernel is older than the release the error names; on a
- * newer kernel the same error fails the test, so that claims of minimum releases stay honest.
+ * On a kernel that lacks something a test is skipped for one of two reasons, so that claims of minimum releases stay honest: the
+ * kernel is older than the release that the test, or the UnsupportedError it throws, names; or it was built without an option that
+ * the test names. `EBPF_TEST_TIER=kernel`, with which guests of the kernel matrix run, runs these tests only and takes no other
+ * reason; `EBPF_TEST_TIER=pure` skips them all.
  *
  * @module
  */
@@ -11,14 +13,34 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import type { Test } from "uvu";
 import { UnsupportedError } from "../../src/error.ts";
-import { kernelTier, skips } from "./outcome.ts";
+import { missingConfig } from "./kernel-config.ts";
+import { type KernelOutcome, kernelTier, skips } from "./outcome.ts";
+
+/** What a test needs of the kernel, beyond what Linux 5.10 has. */
+export interface KernelNeeds {
+  /** The feature in a few words, by which the kernel matrix lists where it was tested: `uprobe_multi links`. */
+  needs: string;
+  /** The first release that has it, such as `6.6`. */
+  since?: string;
+  /** The options of the kernel's configuration without which it is left out, such as `CONFIG_NETKIT`. */
+  config?: string | readonly string[];
+  /** Says what of this machine, not of its kernel, forbids the test; never a reason in the kernel matrix. */
+  obstacle?: () => string | undefined;
+}
+
+type Body = () => void | Promise<void>;
 
 const CAP_SYS_ADMIN = 21n;
 const CAP_BPF = 39n;
 
+/** Which tests run: those of one tier, or all that can. */
+export const tier: "pure" | "kernel" | "all" = readTier(process.env["EBPF_TEST_TIER"]);
+const obstacleHere = kernelTierObstacle();
+const marked = new WeakSet<Test>();
+
 /** Why the kernel tier cannot run here, or undefined where it can. */
 export function kernelTierObstacle(): string | undefined {
-  if (process.env["EBPF_TEST_TIER"] === "pure") return "EBPF_TEST_TIER=pure";
+  if (tier === "pure") return "EBPF_TEST_TIER=pure";
   if (process.platform !== "linux") return `needs Linux, this is ${process.platform}`;
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
   const capabilities = BigInt(`0x${effective ?? "0"}`);
@@ -31,30 +53,96 @@ export function kernelTierObstacle(): string | undefined {
   return undefined;
 }
 
-const obstacle = kernelTierObstacle();
-
 /** Registers `body` as a test of the kernel tier. */
-export function kernelTest(test: Test, name: string, body: () => void | Promise<void>): void {
-  kernelTier.registered++;
-  test(name, async (context) => {
+export function kernelTest(test: Test, name: string, body: Body): void;
+export function kernelTest(test: Test, name: string, needs: KernelNeeds, body: Body): void;
+export function kernelTest(
+  test: Test,
+  name: string,
+  first: KernelNeeds | Body,
+  second?: Body,
+): void {
+  const [needs, body] = typeof first === "function" ? [undefined, first] : [first, second!];
+  const { file } = kernelTier;
+  const register = tier === "kernel" ? test.only : test;
+  register(name, async (context) => {
     const suite = String((context as { __suite__?: string }).__suite__ ?? "");
-    if (obstacle !== undefined) {
-      skips.push({ suite, test: name, reason: obstacle });
-      return;
-    }
-    try {
-      await body();
-      kernelTier.ran++;
-    } catch (error) {
-      if (!(error instanceof UnsupportedError) || !runningIsOlderThan(error.since)) throw error;
-      skips.push({ suite, test: name, reason: `${error.message} (since Linux ${error.since})` });
-    }
+    const outcome: KernelOutcome = {
+      file,
+      suite,
+      test: name,
+      result: "failed",
+      needs: needs?.needs,
+    };
+    kernelTier.outcomes.push(outcome);
+    outcome.reason = await run(body, needs, { suite, test: name }, outcome);
+    outcome.result = outcome.reason === undefined ? "passed" : "skipped";
   });
+  markSuite(test);
 }
 
-function runningIsOlderThan(since: string | undefined): boolean {
+/** Runs a body, or says why not. */
+async function run(
+  body: Body,
+  needs: KernelNeeds | undefined,
+  where: { suite: string; test: string },
+  outcome: KernelOutcome,
+): Promise<string | undefined> {
+  const skip = (reason: string): string => {
+    skips.push({ ...where, reason });
+    return reason;
+  };
+  const lacking = needs === undefined ? undefined : lackOf(needs);
+  if (lacking !== undefined) return skip(lacking);
+  const forbidden = obstacleHere ?? needs?.obstacle?.();
+  if (forbidden !== undefined) {
+    if (tier === "kernel") throw new Error(`a kernel of the matrix must run this: ${forbidden}`);
+    return skip(forbidden);
+  }
+  const before = skips.length;
+  try {
+    await body();
+  } catch (error) {
+    if (!(error instanceof UnsupportedError) || !isOlderThan(error.since)) throw error;
+    outcome.needs ??= error.feature;
+    return skip(`${error.message} (since Linux ${error.since})`);
+  }
+  const own = skips[before]?.reason;
+  if (own !== undefined && tier === "kernel") {
+    skips.length = before;
+    throw new Error(
+      `a kernel of the matrix must run this, or be said to lack what it needs: ${own}`,
+    );
+  }
+  return own;
+}
+
+function lackOf({ needs, since, config = [] }: KernelNeeds): string | undefined {
+  if (isOlderThan(since)) return `needs ${needs} (since Linux ${since})`;
+  const missing = missingConfig(typeof config === "string" ? [config] : config);
+  return missing.length > 0 ? `needs ${needs} (built without ${missing.join(", ")})` : undefined;
+}
+
+function isOlderThan(since: string | undefined): boolean {
   if (since === undefined) return false;
   const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
   const [sinceMajor = 0, sinceMinor = 0] = since.split(".").map(Number);
   return major < sinceMajor || (major === sinceMajor && minor < sinceMinor);
+}
+
+/** uvu's `only` leaves out the pure tests of a suite; this tells the runner which suites have any other. */
+function markSuite(test: Test): void {
+  if (marked.has(test)) return;
+  marked.add(test);
+  const { run } = test;
+  test.run = () => {
+    run();
+    const queue = (globalThis as { UVU_QUEUE?: unknown[][] }).UVU_QUEUE?.[0];
+    kernelTier.suites.push(queue?.at(-1));
+  };
+}
+
+function readTier(text = "all"): "pure" | "kernel" | "all" {
+  if (text === "pure" || text === "kernel" || text === "all") return text;
+  throw new Error(`EBPF_TEST_TIER is ${text}; it may be pure, kernel or all`);
 }

@@ -1,5 +1,6 @@
 /**
- * What uvu cannot say of a test: that it was skipped while it ran, and why. The runner reads these lists.
+ * What uvu cannot say of a test: that it was skipped while it ran, and why; and how each test of the kernel tier ended. The runner
+ * reads these lists.
  *
  * @module
  */
@@ -14,5 +15,24 @@ export interface Skip {
 /** Every skip so far. */
 export const skips: Skip[] = [];
 
-/** How many tests of the kernel tier were registered, and how many of them really ran. */
-export const kernelTier: { registered: number; ran: number } = { registered: 0, ran: 0 };
+/** How a test of the kernel tier ended: a line of `EBPF_TEST_RESULTS`, in which guests report to their host. */
+export interface KernelOutcome {
+  /** Relative to the folder of the tests. */
+  file: string;
+  suite: string;
+  test: string;
+  result: "passed" | "failed" | "skipped";
+  /** What of the kernel the test needs, if it says so. */
+  needs?: string | undefined;
+  /** Why it was skipped. */
+  reason?: string | undefined;
+}
+
+/** The kernel tier so far. */
+export const kernelTier: {
+  /** The file that the runner is importing. */
+  file: string;
+  /** Suites of that file that have tests of the kernel tier, as uvu queued them. */
+  suites: unknown[];
+  outcomes: KernelOutcome[];
+} = { file: "", suites: [], outcomes: [] };

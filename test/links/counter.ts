@@ -106,12 +106,12 @@ export function keepContext(offset: number): Statement[] {
 }
 
 function instructions(input: CounterInput, map: number): Uint8Array {
-  const onlyFor = [
-    call("get_current_pid_tgid"),
-    alu("r0", ">>=", 32),
-    // Without a process, a test that never holds: the verifier wants every instruction reached.
-    jumpIf("r0", input.pid === undefined ? "s<" : "!=", input.pid ?? 0, "out"),
-  ];
+  // Some hooks cannot call helpers, so without a process there is a test that never holds: the verifier wants every
+  // instruction reached.
+  const onlyFor =
+    input.pid === undefined
+      ? [jumpIf("r7", "==", 1, "out")]
+      : [call("get_current_pid_tgid"), alu("r0", ">>=", 32), jumpIf("r0", "!=", input.pid, "out")];
   const built = assemble([
     alu("r6", "=", "r1"),
     alu("r7", "=", 0),

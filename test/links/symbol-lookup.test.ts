@@ -162,6 +162,10 @@ test("chooses the default version, and the one that is asked for", () => {
     assert.is(findFunction(file, "x", "f@V_2").fileOffset, 0x208);
     assert.is(findFunction(file, "x", "plain").version, undefined);
     assert.throws(
+      () => findFunction(file, "x", "plain@V_1"),
+      isTarget("ERR_TARGET", /it has no versions/),
+    );
+    assert.throws(
       () => findFunction(file, "x", "f@V_3"),
       (error: unknown) =>
         error instanceof TargetError &&
@@ -169,6 +173,22 @@ test("chooses the default version, and the one that is asked for", () => {
         error.suggestions.join() === "f@V_1,f@V_2",
     );
   }
+});
+
+test("does not fall back to an old version of what is no function by default", () => {
+  const file = library({
+    dynamicSymbols: [func("memcpy", 0), func("memcpy", 8, { type: GNU_IFUNC })],
+    sections: versions([0, 0x8002, 3]) ?? [],
+  });
+  assert.throws(
+    () => findFunction(file, "x", "memcpy"),
+    isTarget("ERR_TARGET", /indirect function/),
+  );
+  assert.is(findFunction(file, "x", "memcpy@V_1").fileOffset, 0x200);
+  assert.throws(
+    () => findFunction(file, "x", "memcpyy"),
+    isTarget("ENOENT", /did you mean "memcpy"/),
+  );
 });
 
 test("reads versions from the names of the full table", () => {

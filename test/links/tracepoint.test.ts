@@ -13,6 +13,7 @@ import { kernelTest } from "../helper/kernel.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
 import { kernelBefore515 } from "./old-kernel.ts";
+import { writeTargetProgram } from "./target-program.ts";
 
 const test = suite("links/tracepoint");
 const type = ProgramType.TRACEPOINT;
@@ -27,7 +28,7 @@ function sendNothing(times: number): void {
 kernelTest(test, "counts a syscall, with its argument, until the link is closed", () => {
   const before = openObjects();
   using counter = new Counter({ type, pid: process.pid, before: keepContext(FIRST_ARGUMENT) });
-  const link = tracepoint(counter.program, "syscalls:sys_enter_kill");
+  using link = tracepoint(counter.program, "syscalls:sys_enter_kill");
   assert.is(link.kind, "tracepoint");
   assert.is(link.description, "count to tracepoint syscalls:sys_enter_kill");
   sendNothing(5);
@@ -49,8 +50,9 @@ kernelTest(test, "takes group and name apart, and with a slash", () => {
   assert.is(counter.count, 4);
 });
 
-kernelTest(test, "sees another process start", async () => {
-  const child = spawn("/bin/sh", ["-c", "read _; exec true"], {
+kernelTest(test, "sees another process start a program", async () => {
+  using target = writeTargetProgram();
+  const child = spawn("/bin/sh", ["-c", 'read _; exec "$0"', target.path], {
     stdio: ["pipe", "ignore", "ignore"],
   });
   using counter = new Counter({ type, pid: child.pid ?? 0 });
@@ -67,7 +69,7 @@ kernelTest(test, "sees another process start", async () => {
 kernelTest(test, "runs several programs on one tracepoint, each until its own end", () => {
   using first = new Counter({ type, pid: process.pid });
   using second = new Counter({ type, pid: process.pid });
-  const firstLink = tracepoint(first.program, "syscalls:sys_enter_kill");
+  using firstLink = tracepoint(first.program, "syscalls:sys_enter_kill");
   using _secondLink = tracepoint(second.program, "syscalls:sys_enter_kill");
   sendNothing(1);
   firstLink.close();
@@ -93,7 +95,7 @@ kernelTest(test, "attaches by ioctl where the kernel makes no links of perf even
   const target = "tracepoint syscalls:sys_enter_kill";
   const id = tracepointId(parseTracepointName("syscalls:sys_enter_kill"));
   const event = openTracepoint(id, counter.program, target);
-  const link = attachToEvent(
+  using link = attachToEvent(
     counter.program,
     event,
     tracepointAttachment(target, 0n),

@@ -48,7 +48,7 @@ kernelTest(
     const before = openObjects();
     using target = writeTargetProgram();
     using counter = new Counter({ type });
-    const link = uprobe(counter.program, target.path, { symbol: "probe_me" });
+    using link = uprobe(counter.program, target.path, { symbol: "probe_me" });
     assert.is(link.kind, "uprobe");
     assert.is(link.description, `count to uprobe ${target.path}:probe_me`);
     run(target);
@@ -99,7 +99,7 @@ kernelTest(test, "attaches to one process only", async () => {
   using counter = new Counter({ type });
   const watched = await start(target);
   const other = await start(target);
-  const link = uprobe(counter.program, target.path, { symbol: "probe_me", pid: watched.pid ?? 0 });
+  using link = uprobe(counter.program, target.path, { symbol: "probe_me", pid: watched.pid ?? 0 });
   await finish(other);
   assert.is(counter.count, 0);
   await finish(watched);
@@ -146,7 +146,7 @@ kernelTest(test, "keeps a semaphore raised while it is attached", () => {
   using target = writeTargetProgram();
   using counter = new Counter({ type });
   assert.is(run(target), 0);
-  const link = uprobe(counter.program, target.path, {
+  using link = uprobe(counter.program, target.path, {
     symbol: "probe_me",
     refCtrOffset: target.semaphoreOffset,
   });
@@ -174,7 +174,7 @@ kernelTest(test, "attaches by ioctl where the kernel makes no links of perf even
         uprobeAttachment(place, options, cookie),
         kernelBefore515,
       );
-    const link = attach(0n);
+    using link = attach(0n);
     const { count } = counter;
     run(target);
     assert.is(counter.count, count + 3);
@@ -229,6 +229,28 @@ kernelTest(test, "explains an instruction that cannot be probed", async () => {
   assert.equal(openObjects(), before);
 });
 
+kernelTest(test, "explains which privileges are missing", () => {
+  const resolve = (name: string) => JSON.stringify(import.meta.resolve(name));
+  // Loads everything while it still may read the files.
+  const script = `
+    const { openUprobe } = await import(${resolve("../../links/uprobe.js")});
+    const { pageSize } = await import(${resolve("../../src/sys/kernel.js")});
+    pageSize();
+    process.setgid(65534);
+    process.setuid(65534);
+    try {
+      openUprobe({ name: "count" }, { path: "/proc/self/exe", offset: 64, text: "x" }, {});
+    } catch (error) {
+      console.log(error.code, error.message);
+    }`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+  });
+  assert.is(stderr, "");
+  assert.match(stdout, /^(EACCES|EPERM) cannot attach program count to uprobe x \(it needs CAP_/);
+  assert.match(stdout, /kernel\.perf_event_paranoid is -?\d/);
+});
+
 kernelTest(test, "explains places that are not there", () => {
   const before = openObjects();
   using target = writeTargetProgram();
@@ -273,6 +295,7 @@ kernelTest(test, "refuses programs and options that do not fit", () => {
   assert.throws(() => uprobe(other.program, file, { symbol: "f" }), /is of type tracepoint/);
   assert.throws(() => uprobe(program, file, { symbl: "f" } as object), /did you mean "symbol"/);
   assert.throws(() => uprobe(program, file, { symbol: "f", address: 1 }), isA(TypeError));
+  assert.throws(() => uprobe(program, file, { symbol: "" }), isA(TypeError));
   assert.throws(() => uprobe(program, file), isTarget("ERR_TARGET", /PATH:SYMBOL/));
   assert.throws(() => uprobe(program, Executable.open(file)), isA(TypeError));
   for (const options of [

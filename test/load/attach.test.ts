@@ -49,7 +49,7 @@ kernelTest(
     assert.equal(links.skipped.map(({ program }) => program).sort(), ["on_entry", "on_return"]);
     for (const { reason } of links.skipped) assert.match(reason, /names no target/);
     void process.ppid;
-    assert.ok((bpf.variables["libc_calls"].get() as bigint) > 0n);
+    assert.ok((bpf.variables["libc_calls"]!.get() as bigint) > 0n);
   },
 );
 

@@ -15,6 +15,18 @@ function read(name: string): CollectionSpec {
   return CollectionSpec.fromFile(fixturePath(name));
 }
 
+/** What TypeScript is told of globals.el.o. */
+interface Globals {
+  programs: { add: unknown };
+  variables: {
+    step: bigint;
+    total: bigint;
+    runs: bigint;
+    table: number[];
+    current: { limit: number; name: string };
+  };
+}
+
 /** What loading could change by mistake. */
 function fingerprint(spec: CollectionSpec): string {
   const programs = Object.values(spec.programs).map(({ name, instructions }) => [
@@ -83,18 +95,18 @@ kernelTest(
   collection,
   "variables: set before loading, changed by the program, read and written after",
   async () => {
-    const spec = read("globals.el.o");
-    spec.variables["step"]!.set(5n);
-    spec.variables["total"]!.set(100n);
-    assert.is(spec.variables["step"]!.get(), 5n);
+    const spec = CollectionSpec.fromFile<Globals>(fixturePath("globals.el.o"));
+    spec.variables.step.set(5n);
+    spec.variables.total.set(100n);
+    assert.is(spec.variables.step.get(), 5n);
     await using bpf = await spec.load();
     const { total, runs, step, current, table } = bpf.variables;
     assert.is(total.get(), 100n);
-    assert.is(bpf.programs["add"]!.run({ data: PACKET }).returnValue, 105);
+    assert.is(bpf.programs.add.run({ data: PACKET }).returnValue, 105);
     assert.is(total.get(), 105n);
     assert.is(runs.get(), 1n);
     total.set(1000n);
-    bpf.programs["add"]!.run({ data: PACKET });
+    bpf.programs.add.run({ data: PACKET });
     assert.is(total.get(), 1005n);
     assert.equal(table.get(), [1, 2 + 2 * (7 + 11 + 9), 3, 4]);
     assert.is(current.get().name, "changed");

@@ -6,7 +6,10 @@ import { type ChildResult, runChild } from "../sys/child.ts";
 const test = suite("maps/alive");
 const base = new URL("./", import.meta.url).href;
 
-/** Runs a script with a ring and a program that fills it, in a process that only the reader may keep alive. */
+/**
+ * Runs a script with a ring and a program that fills it, in a process that only the reader may keep
+ * alive.
+ */
 function run(script: string): Promise<ChildResult> {
   const prologue = `
     const { createRing, RingProgram } = await sys("ring-program");
@@ -46,7 +49,8 @@ kernelTest(test, "listening keeps it alive until it is aborted", async () => {
   const { status, stdout } = await run(`
     const stop = new AbortController();
     fillLater(30);
-    ring.listen(() => { console.log("event"); stop.abort(); }, { signal: stop.signal }).then(() => console.log("end"));
+    const show = () => { console.log("event"); stop.abort(); };
+    ring.listen(show, { signal: stop.signal }).then(() => console.log("end"));
   `);
   assert.equal([status, stdout], [0, "event\nend\n"]);
 });

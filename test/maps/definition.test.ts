@@ -67,7 +67,7 @@ test("a ring buffer has neither key nor value, and no types", () => {
   assert.equal([keySize, valueSize, keyType, valueType, maxEntries], [0, 0, 0, 0, 65_536]);
 });
 
-test("a ring buffer's size is a page times a power of two, or an error that names the next one", () => {
+test("a ring's size is a page times a power of two, or an error that names the next one", () => {
   const ring = (maxEntries: number, pageSize = 4096) =>
     defineMap(mapSpec({ name: "events", type: MapType.RINGBUF, maxEntries }), {
       cpus: 1,

@@ -24,7 +24,7 @@ test("a record is decoded where it stands", () => {
   assert.equal(eventDecoder(codec)(memoryOf(bytes), 16, 24), event);
 });
 
-test("a record that is too short is read as if zeros followed, not as what stands behind it", () => {
+test("a record that is too short is read as if zeros followed, not what stands behind it", () => {
   const bytes = new Uint8Array(64).fill(0x41);
   const codec = codecOf(types.btf, types.event);
   const decode = eventDecoder(codec);
@@ -85,6 +85,21 @@ kernelTest(test, "events have the map's value type", async () => {
     { time: 1n, pid: 8, comm: "" },
     { time: 2n, pid: 8, comm: "" },
   ]);
+});
+
+kernelTest(test, "raw gives the bytes of typed events", async () => {
+  using ring = typedRing(types.event);
+  using program = new RingProgram(ring, { size: 24 });
+  program.run(3);
+  const record = await first(ring.raw.records());
+  assert.equal([record?.length, record?.[0], record?.[8]], [24, 0, 8]);
+  const batch = await first(ring.raw.batches());
+  assert.equal(
+    batch?.map((each) => each[0]),
+    [1, 2],
+  );
+  // @ts-expect-error bytes have no type
+  assert.throws(() => ring.raw.records({ as: "struct event" }), /unknown option "as"/);
 });
 
 kernelTest(test, "a reader may name another type of the object", async () => {

@@ -172,7 +172,10 @@ kernelTest(test, "iteration meets every element once: entries, keys, values", ()
   assert.equal([...empty], []);
 });
 
-/** `jhash` of include/linux/jhash.h for a key of 4 bytes and seed 0, by which the kernel chooses the bucket. */
+/**
+ * `jhash` of include/linux/jhash.h for a key of 4 bytes and seed 0, by which the kernel chooses the
+ * bucket.
+ */
 function hashOf(key: number): number {
   const rotate = (word: number, by: number) => (word << by) | (word >>> (32 - by));
   let [a, b, c] = [0xdeadbeef + 4 + key, 0xdeadbeef + 4, 0xdeadbeef + 4];

@@ -6,7 +6,10 @@ import { BpfError } from "../../src/error.ts";
 
 const test = suite("maps/iterate");
 
-/** A map of one-byte keys that answers as a hash in the kernel: after a key that is gone it begins again. */
+/**
+ * A map of one-byte keys that answers as a hash in the kernel: after a key that is gone it begins
+ * again.
+ */
 function fakeMap(keys: number[]): { keys: number[]; next: NextKey } {
   const map = {
     keys: [...keys],
@@ -70,7 +73,7 @@ test("a map that changes faster than it can be listed ends the walk with an erro
   assert.ok(calls < 40, `ended after ${calls} calls`);
 });
 
-test("property: whatever is deleted meanwhile, no key comes twice and those that stay all come", () => {
+test("property: whatever is deleted, no key comes twice and those that stay all come", () => {
   const scenario = fc.record({
     keys: fc.uniqueArray(fc.nat(30), { maxLength: 12 }),
     deletions: fc.array(fc.nat(30), { maxLength: 12 }),

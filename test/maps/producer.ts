@@ -10,14 +10,16 @@ export const PAGE = 4096;
 export const BUSY = 0x8000_0000;
 export const DISCARDED = 0x4000_0000;
 
-/** A ring of one page that is filled by calls: what `bpf_ringbuf_output` does, without the kernel. */
+/**
+ * A ring of one page that is filled by calls: what `bpf_ringbuf_output` does, without the kernel.
+ */
 export class Producer {
-  readonly memory = {
+  readonly memory: { consumer: ArrayBuffer; producer: ArrayBuffer; data: ArrayBuffer } = {
     consumer: new ArrayBuffer(PAGE),
     producer: new ArrayBuffer(PAGE),
     data: new ArrayBuffer(PAGE * 2),
   };
-  readonly size = PAGE;
+  readonly size: number = PAGE;
   readonly #data = new Uint8Array(this.memory.data);
   readonly #consumer = new BigUint64Array(this.memory.consumer, 0, 1);
   readonly #producer = new BigUint64Array(this.memory.producer, 0, 1);

@@ -1,5 +1,6 @@
 /**
- * Programs that fill ring buffers, run by BPF_PROG_TEST_RUN: record after record with a sequence number at its start.
+ * Programs that fill ring buffers, run by BPF_PROG_TEST_RUN: record after record with a sequence
+ * number at its start.
  *
  * @module
  */
@@ -135,4 +136,31 @@ function statements({ size = 16, flags = 0, discardMask = 0 }: RecordShape): Sta
 export function createRing(size = 0x1_0000, name = "events"): RingBuffer<Uint8Array> {
   const spec = mapSpec({ name, type: MapType.RINGBUF, maxEntries: size });
   return createMap(spec) as RingBuffer<Uint8Array>;
+}
+
+/** The sequence number of a record. */
+export function numberOf(record: Uint8Array): number {
+  return Number(new DataView(record.buffer, record.byteOffset).getBigUint64(0, true));
+}
+
+/** The numbers from `from` to before `to`. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index);
+}
+
+/** Lets timers and others have their turn. */
+export function turn(milliseconds = 0): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+}
+
+/** The numbers of the next records, up to `count`. */
+export async function take(ring: RingBuffer<Uint8Array>, count: number): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const record of ring.records()) {
+    numbers.push(numberOf(record));
+    if (numbers.length === count) break;
+  }
+  return numbers;
 }

@@ -7,7 +7,10 @@
 import type { MapSpec } from "../../src/spec/types.ts";
 import { MapType } from "../../src/uapi.ts";
 
-/** A spec with the members that matter to a test; the rest as for a hash of u32 to u64 with 64 entries. */
+/**
+ * A spec with the members that matter to a test; the rest as for a hash of u32 to u64 with 64
+ * entries.
+ */
 export function mapSpec(members: Partial<MapSpec> = {}): MapSpec {
   return {
     name: "test_map",

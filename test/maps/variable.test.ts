@@ -20,7 +20,10 @@ interface Section {
   bytes: Variable<Uint8Array>;
 }
 
-/** `.data` or `.rodata` with `u32 count` at 0, `u64 total` at 8, `struct flow flow` at 16 and 5 untyped bytes at 30. */
+/**
+ * `.data` or `.rodata` with `u32 count` at 0, `u64 total` at 8, `struct flow flow` at 16 and 5
+ * untyped bytes at 30.
+ */
 function section(name: string, flags: number): Section {
   const data = new Uint8Array(SIZE);
   data[0] = 3;

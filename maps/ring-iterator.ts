@@ -1,0 +1,217 @@
+/**
+ * Rings as async iterators: events one by one, or all that a turn finds at once.
+ *
+ * When to look and how much to take is `reading.ts`.
+ *
+ * @module
+ */
+
+import type { Turn } from "./pacer.ts";
+import {
+  isCrowded,
+  type Limits,
+  NOTHING,
+  Reading,
+  type RingSource,
+  walkWithin,
+} from "./reading.ts";
+import type { RecordCallback, Ring } from "./ring.ts";
+import type { EventDecoder } from "./types.ts";
+
+/** How many records pass between two looks at the clock while records are handed out one by one. */
+const CLOCK_INTERVAL = 16;
+
+/** A ring as an async iterator. Calls of `next` are answered in their order. */
+abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<T> {
+  /** Set while the last call of `next` waits. */
+  #answer: ((result: IteratorResult<T>) => void) | undefined;
+  #last: Promise<unknown> | undefined;
+
+  /**
+   * Takes the next item of the snapshot; undefined when there is none, and {@link turn} tells why.
+   */
+  protected abstract take(ring: Ring): IteratorYieldResult<T> | undefined;
+  /** What came of the turn that ended with the last {@link take}. Begins the next turn. */
+  protected abstract turn(ring: Ring): Turn;
+
+  next(): Promise<IteratorResult<T>> {
+    if (this.#last !== undefined) {
+      const later = this.#last.then(
+        () => this.#next(),
+        () => this.#next(),
+      );
+      return this.#follow(later);
+    }
+    return this.#next();
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    this.end();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  protected override ended(): void {
+    this.#answer?.({ value: undefined, done: true });
+    this.#answer = undefined;
+  }
+
+  #next(): Promise<IteratorResult<T>> {
+    try {
+      const ring = this.begin();
+      if (ring === undefined) return Promise.resolve({ value: undefined, done: true });
+      const taken = this.take(ring);
+      if (taken !== undefined) return Promise.resolve(taken);
+      return this.#follow(this.#waitForItem(ring));
+    } catch (error) {
+      this.end();
+      return Promise.reject(error);
+    }
+  }
+
+  #waitForItem(ring: Ring): Promise<IteratorResult<T>> {
+    return new Promise((resolve, reject) => {
+      this.#answer = resolve;
+      const fail = (error: unknown) => {
+        this.#answer = undefined;
+        reject(error);
+        this.end();
+      };
+      const look = () => {
+        try {
+          const taken = this.take(ring);
+          if (taken === undefined) {
+            this.wait(this.turn(ring), look);
+            return;
+          }
+          this.#answer = undefined;
+          resolve(taken);
+        } catch (error) {
+          fail(error);
+        }
+      };
+      try {
+        this.wait(this.turn(ring), look);
+        // Nobody would answer any more.
+        if (this.hasEnded) resolve({ value: undefined, done: true });
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+
+  /** Makes calls of `next` that come before `promise` settles wait for it. */
+  #follow(promise: Promise<IteratorResult<T>>): Promise<IteratorResult<T>> {
+    this.#last = promise;
+    const settled = () => {
+      if (this.#last === promise) this.#last = undefined;
+    };
+    promise.then(settled, settled);
+    return promise;
+  }
+}
+
+/**
+ * Events one by one. Each is decoded when it is asked for, so that a consumer that stops, or takes
+ * its time, leaves the others in the ring.
+ */
+export class RecordIterator<E> extends RingIterator<E> {
+  readonly #decode: EventDecoder<E>;
+  #taken = 0;
+  #found = 0;
+  #deadline = Number.POSITIVE_INFINITY;
+  #spent = false;
+
+  constructor(
+    source: RingSource,
+    decode: EventDecoder<E>,
+    budget: Limits,
+    signal: AbortSignal | undefined,
+  ) {
+    super(source, budget, signal);
+    this.#decode = decode;
+  }
+
+  protected override take(ring: Ring): IteratorYieldResult<E> | undefined {
+    if (this.#taken === 0) {
+      this.#found = ring.available;
+      this.#deadline = performance.now() + this.budget.milliseconds;
+    }
+    if (this.#taken >= this.budget.records || this.#late()) {
+      this.#spent = true;
+      return undefined;
+    }
+    if (!ring.advance()) return undefined;
+    this.#taken++;
+    return { value: this.#decode(ring, ring.offset, ring.length), done: false };
+  }
+
+  protected override turn(ring: Ring): Turn {
+    const turn = {
+      records: this.#taken,
+      unfinished: this.#spent,
+      stalled: ring.stalled,
+      crowded: isCrowded(ring, this.#found),
+    };
+    this.#taken = 0;
+    this.#spent = false;
+    return turn;
+  }
+
+  #late(): boolean {
+    return (
+      this.#taken > 0 && this.#taken % CLOCK_INTERVAL === 0 && performance.now() >= this.#deadline
+    );
+  }
+}
+
+/** Events in arrays: all that a turn finds, never an empty array. */
+export class BatchIterator<E> extends RingIterator<E[]> {
+  readonly #decode: EventDecoder<E>;
+  #turn: Turn = NOTHING;
+  #given = false;
+  #error: { value: unknown } | undefined;
+
+  constructor(
+    source: RingSource,
+    decode: EventDecoder<E>,
+    budget: Limits,
+    signal: AbortSignal | undefined,
+  ) {
+    super(source, budget, signal);
+    this.#decode = decode;
+  }
+
+  protected override take(ring: Ring): IteratorYieldResult<E[]> | undefined {
+    if (this.#error !== undefined) throw this.#error.value;
+    if (this.#given) return undefined;
+    const events: E[] = [];
+    const decode = this.#decode;
+    const { available } = ring;
+    const collect: RecordCallback = (_, offset, length) => {
+      events.push(decode(ring, offset, length));
+    };
+    try {
+      const { count, unfinished } = walkWithin(ring, collect, this.budget);
+      const crowded = isCrowded(ring, available);
+      this.#turn = { records: count, unfinished, stalled: ring.stalled, crowded };
+    } catch (error) {
+      // What was decoded before the record that cannot be is not lost.
+      if (events.length === 0) throw error;
+      this.#error = { value: error };
+    }
+    if (events.length === 0) return undefined;
+    this.#given = true;
+    return { value: events, done: false };
+  }
+
+  protected override turn(): Turn {
+    const turn = this.#turn;
+    this.#turn = NOTHING;
+    this.#given = false;
+    return turn;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Where `check` gets the types of kernels from: BTF files, ELF files with BTF, compressed ones, folders, the running kernel.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { BpfError } from "../error.ts";
+import { CommandError } from "./command.ts";
+import { readFile } from "./read.ts";
+
+/** A kernel whose types are read when they are wanted, so that one at a time is in memory. */
+export interface BtfSource {
+  name: string;
+  read(): Uint8Array;
+}
+
+const RUNNING = "/sys/kernel/btf/vmlinux";
+const EXTENSIONS = /\.(btf|gz|br|elf|raw)$/;
+/** The BTF of no kernel is near this; what a small compressed file unpacks to could be. */
+const MAX_UNPACKED = 0x1000_0000;
+
+/**
+ * The kernels that the arguments of `--btf` name: a file, a folder of files, `NAME=FILE`, or `kernel`.
+ *
+ * @throws CommandError for a folder without files, or a name that is given twice.
+ */
+export function btfSources(paths: readonly string[]): BtfSource[] {
+  const sources = paths.flatMap(sourcesOf);
+  const seen = new Set<string>();
+  for (const { name } of sources) {
+    if (seen.has(name))
+      throw new CommandError(`two kernels are called ${name}; NAME=PATH gives another name`);
+    seen.add(name);
+  }
+  return sources;
+}
+
+function sourcesOf(text: string): BtfSource[] {
+  if (text === "kernel") return [{ name: "kernel", read: readRunning }];
+  const [, name, path = ""] = /^([^=/]+)=(.+)$/.exec(text) ?? [undefined, undefined, text];
+  if (name !== undefined) return [{ name, read: () => readBtf(path) }];
+  if (!isFolder(path)) return [{ name: kernelName(path), read: () => readBtf(path) }];
+  const files = readdirSync(path, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory() && EXTENSIONS.test(entry.name))
+    .map((entry) => entry.name)
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  if (files.length === 0)
+    throw new CommandError(`--btf ${path}: no .btf, .elf, .gz or .br file is in this folder`);
+  return files.map((file) => ({ name: kernelName(file), read: () => readBtf(join(path, file)) }));
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** A file's name without the extensions that say how it is stored: `6.1.btf.gz` is `6.1`. */
+function kernelName(path: string): string {
+  let name = basename(path);
+  while (EXTENSIONS.test(name)) name = name.replace(EXTENSIONS, "");
+  return name;
+}
+
+function readRunning(): Uint8Array {
+  try {
+    return readFileSync(RUNNING);
+  } catch (error) {
+    throw new BpfError(
+      `--btf kernel: ${RUNNING} cannot be read: this is no Linux with CONFIG_DEBUG_INFO_BTF`,
+      {
+        code: (error as NodeJS.ErrnoException).code ?? "EIO",
+        cause: error,
+      },
+    );
+  }
+}
+
+/** The bytes of a file, unpacked: raw BTF, or an ELF file that has it. */
+function readBtf(path: string): Uint8Array {
+  return unpack(path, readFile(path));
+}
+
+function unpack(path: string, bytes: Uint8Array): Uint8Array {
+  const options = { maxOutputLength: MAX_UNPACKED };
+  try {
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, options);
+    // Brotli has no mark at its beginning.
+    if (path.endsWith(".br")) return brotliDecompressSync(bytes, options);
+  } catch (error) {
+    throw new BpfError(`${path}: it cannot be unpacked`, { code: "ERR_COMPRESSION", cause: error });
+  }
+  return bytes;
+}
