@@ -19,6 +19,7 @@ export {
   UnsupportedError,
   VerifierError,
 } from "./error.ts";
+export type { KconfigOverrides, KconfigValue } from "./externs/index.ts";
 export type { LoadOptions } from "./load.ts";
 export { Program } from "./program.ts";
 

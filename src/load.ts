@@ -30,8 +30,9 @@ export interface LoadOptions {
   /** How 64-bit integers of maps and variables are represented. Default `bigint`. */
   int64?: "bigint" | "number";
   /**
-   * Values of the kernel's configuration (`__kconfig`) that come before those of the running kernel: by name, or as lines of a
-   * `.config`. Default: only the kernel's own, from `/boot/config-RELEASE` or `/proc/config.gz`.
+   * Values of the kernel's configuration (`__kconfig`) that come before those of the running kernel:
+   * by name, or as lines of a `.config`. Default: only the kernel's own, from
+   * `/boot/config-RELEASE` or `/proc/config.gz`.
    */
   kconfig?: KconfigOverrides;
   /** Ask the verifier for a log of successful loads too: 1 what it did, 2 in detail, 4 statistics. Default 0. */
@@ -200,7 +201,7 @@ class Loader {
     return { instructions, poisoned };
   }
 
-  /** Puts descriptors where instructions refer to maps, and ids or addresses where they refer to the kernel. */
+  /** Puts descriptors where instructions refer to maps; ids and addresses for kernel symbols. */
   #resolve(program: ProgramSpec, instructions: Uint8Array, poisoned: Map<number, string>): void {
     const view = viewOf(instructions);
     for (const reference of program.references) {

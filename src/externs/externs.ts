@@ -1,5 +1,6 @@
 /**
- * The kernel symbols of one object while it is loaded: resolved once, written into each of its programs, then let go.
+ * The kernel symbols of one object while it is loaded: resolved once, written into each of its
+ * programs, then let go.
  *
  * @module
  */
@@ -24,7 +25,8 @@ export class Externs implements Disposable {
   /**
    * Resolves all of them. `sources` may stand in for the running kernel.
    *
-   * @throws BpfError with code `ERR_EXTERN` for one that must be there and is not; UnsupportedError when the kernel has no types.
+   * @throws BpfError with code `ERR_EXTERN` for one that must be there and is not; UnsupportedError
+   * when the kernel has no types.
    */
   constructor(
     spec: Pick<ObjectSpec, "btf" | "kconfig" | "ksyms">,
@@ -41,12 +43,17 @@ export class Externs implements Disposable {
     }
   }
 
-  /** Descriptors of modules that instructions refer to, to be kept open until programs are loaded. */
+  /**
+   * Descriptors of modules that instructions refer to, to be kept open until programs are loaded.
+   */
   get descriptors(): FileDescriptor[] {
     return this.#types.descriptors;
   }
 
-  /** Numbers of {@link descriptors} from index 1 on, for `BPF_PROG_LOAD`; undefined when no module is used. */
+  /**
+   * Numbers of {@link descriptors} from index 1 on, for `BPF_PROG_LOAD`; undefined when no module
+   * is used.
+   */
   get fdArray(): Int32Array | undefined {
     const { descriptors } = this;
     if (descriptors.length === 0) return undefined;
@@ -54,8 +61,9 @@ export class Externs implements Disposable {
   }
 
   /**
-   * Writes a symbol into the instructions of `program`. Returns what to say when the verifier gets to the instruction, which it shall
-   * not: a call of a weak function that the kernel does not have.
+   * Writes a symbol into the instructions of `program`. Returns what to say when the verifier gets
+   * to the instruction, which it shall not: a call of a weak function that the kernel does not
+   * have.
    *
    * @throws BpfError with code `ERR_EXTERN` for the call of what is no function.
    */

@@ -1,5 +1,6 @@
 /**
- * Addresses of kernel symbols by name, from `/proc/kallsyms`: one pass for all names, in little memory.
+ * Addresses of kernel symbols by name, from `/proc/kallsyms`: one pass for all names, in little
+ * memory.
  *
  * Which symbols an object needs, and what a missing one means, is not decided here.
  *
@@ -60,7 +61,10 @@ export class KallsymsReader {
     return { addresses: this.#addresses, ambiguous: this.#ambiguous, hidden: this.#hidden };
   }
 
-  /** `ffffffff81000000 T _stext`, with a tab and `[module]` behind symbols of modules; other lines say nothing. */
+  /**
+   * `ffffffff81000000 T _stext`, with a tab and `[module]` behind symbols of modules; other lines
+   * say nothing.
+   */
   #line(text: string, start: number, end: number): void {
     const space = text.indexOf(" ", start);
     if (space === -1 || space + 3 >= end) return;

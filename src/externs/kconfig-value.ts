@@ -1,7 +1,9 @@
 /**
- * Values of the kernel's configuration as a program sees them: bytes of the type that its extern has.
+ * Values of the kernel's configuration as a program sees them: bytes of the type that its extern
+ * has.
  *
- * Types and rules are libbpf's (`find_kcfg_type` and `set_kcfg_value_*` of src/libbpf.c). Where values come from is not known here.
+ * Types and rules are libbpf's (`find_kcfg_type` and `set_kcfg_value_*` of src/libbpf.c). Where
+ * values come from is not known here.
  *
  * @module
  */
@@ -78,7 +80,10 @@ function kindOf(btf: Btf, id: number): Omit<KconfigType, "text"> | undefined {
   }
 }
 
-/** Encodes values for externs of one object; `source` of its methods says in messages where a value is from. */
+/**
+ * Encodes values for externs of one object; `source` of its methods says in messages where a value
+ * is from.
+ */
 export class KconfigEncoder {
   readonly #littleEndian: boolean;
 
@@ -87,8 +92,8 @@ export class KconfigEncoder {
   }
 
   /**
-   * The bytes of a value as configuration files write it: `y`, `m`, `n`, `"text"` or a number. Text is cut to what fits before a NUL;
-   * it has one byte a character.
+   * The bytes of a value as configuration files write it: `y`, `m`, `n`, `"text"` or a number. Text
+   * is cut to what fits before a NUL; it has one byte a character.
    *
    * @throws BpfError with code `ERR_EXTERN` when it does not fit the type.
    */
@@ -149,7 +154,10 @@ export class KconfigEncoder {
   }
 }
 
-/** A value as configuration files write it; `kind` tells whether a string is a text. Throws TypeError for what is no value. */
+/**
+ * A value as configuration files write it; `kind` tells whether a string is a text. Throws
+ * TypeError for what is no value.
+ */
 export function writeValue(name: string, kind: KconfigKind, value: KconfigValue): string {
   switch (typeof value) {
     case "boolean":

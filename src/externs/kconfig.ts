@@ -1,5 +1,6 @@
 /**
- * Fills the `.kconfig` map: what an object asks about the kernel's version, features and configuration (`__kconfig`).
+ * Fills the `.kconfig` map: what an object asks about the kernel's version, features and
+ * configuration (`__kconfig`).
  *
  * @module
  */
@@ -23,13 +24,17 @@ export const KCONFIG_MAP = ".kconfig";
 /**
  * Configuration that comes before the kernel's own: values by name, or lines as in a `.config`.
  *
- * `true`, `false` and the strings `y`, `m`, `n` are for booleans and tristates; for arrays of char a string is the text itself.
+ * `true`, `false` and the strings `y`, `m`, `n` are for booleans and tristates; for arrays of char
+ * a string is the text itself.
  */
 export type KconfigOverrides = string | Readonly<Record<string, KconfigValue>>;
 
 /** Where values come from; tests stand in for kernels that this machine does not run. */
 export interface KconfigSources {
-  /** Reads the kernel's configuration, or throws why it cannot be read; `names` are the options it is read for. */
+  /**
+   * Reads the kernel's configuration, or throws why it cannot be read; `names` are the options it
+   * is read for.
+   */
   config(names: readonly string[]): ConfigText;
   /** The value of a name that begins with `LINUX_`, undefined for one that is not known. */
   fact(name: string): number | undefined;
@@ -45,11 +50,12 @@ const FACT = "LINUX_";
 const OVERRIDES = "option kconfig";
 
 /**
- * The bytes of the `.kconfig` map. The kernel's configuration is read only for what `overrides` leaves open; weak externs that are
- * nowhere are zero.
+ * The bytes of the `.kconfig` map. The kernel's configuration is read only for what `overrides`
+ * leaves open; weak externs that are nowhere are zero.
  *
- * @throws BpfError with code `ERR_EXTERN` when a strong extern is nowhere, a value does not fit its type, or the configuration
- * is needed and cannot be read; TypeError when `overrides` holds no values.
+ * @throws BpfError with code `ERR_EXTERN` when a strong extern is nowhere, a value does not fit its
+ * type, or the configuration is needed and cannot be read; TypeError when `overrides` holds no
+ * values.
  */
 export function kconfigBytes(
   spec: Pick<ObjectSpec, "btf" | "kconfig">,
@@ -118,7 +124,10 @@ function overriding(
   return values;
 }
 
-/** The text without indentation. Lines that would be passed over in a file are refused: they were meant to say something. */
+/**
+ * The text without indentation. Lines that would be passed over in a file are refused: they were
+ * meant to say something.
+ */
 function checkedLines(text: string): string {
   const lines = text.split("\n").map((line) => line.trim());
   for (const [index, line] of lines.entries()) {

@@ -1,5 +1,6 @@
 /**
- * The configuration that the running kernel was built with, as text: where it is, and how its lines are read.
+ * The configuration that the running kernel was built with, as text: where it is, and how its lines
+ * are read.
  *
  * @module
  */
@@ -28,7 +29,8 @@ export function kernelConfigPaths(): string[] {
 }
 
 /**
- * Reads the first of `paths` that can be read, compressed or not. `names` are the options it is read for.
+ * Reads the first of `paths` that can be read, compressed or not. `names` are the options it is
+ * read for.
  *
  * @throws BpfError with code `ERR_EXTERN` when there is none, or it is damaged.
  */
@@ -69,8 +71,8 @@ function inflate(path: string, bytes: Buffer): Buffer {
 }
 
 /**
- * The values of the options in `wanted`, as they are written; of an option that is set twice, the first. Options that are commented out
- * (`# CONFIG_X is not set`) have none.
+ * The values of the options in `wanted`, as they are written; of an option that is set twice, the
+ * first. Options that are commented out (`# CONFIG_X is not set`) have none.
  *
  * @throws BpfError with code `ERR_EXTERN` for a line that begins like an option and is none.
  */

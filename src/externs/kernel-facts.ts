@@ -1,5 +1,6 @@
 /**
- * What programs ask of the kernel by the names `LINUX_*`: its version, and features that are found by trying.
+ * What programs ask of the kernel by the names `LINUX_*`: its version, and features that are found
+ * by trying.
  *
  * @module
  */
@@ -54,8 +55,9 @@ function hasCookies(): boolean {
 }
 
 /**
- * Whether system calls have a function that takes all arguments in one structure: the name of bpf(2)'s is sought, so that
- * kernels without probes, and processes that may set none, get the same answer.
+ * Whether system calls have a function that takes all arguments in one structure: the name of
+ * bpf(2)'s is sought, so that kernels without probes, and processes that may set none, get the same
+ * answer.
  */
 function hasSyscallWrappers(): boolean {
   if (wrappers === undefined) {

@@ -1,8 +1,9 @@
 /**
- * Functions and variables of the kernel by name, in the types of vmlinux and then of its modules; and the modules' descriptors, with
- * which instructions refer to them.
+ * Functions and variables of the kernel by name, in the types of vmlinux and then of its modules;
+ * and the modules' descriptors, with which instructions refer to them.
  *
- * Each name is sought once. Modules are opened for names that vmlinux does not have, and only until one has it.
+ * Each name is sought once. Modules are opened for names that vmlinux does not have, and only until
+ * one has it.
  *
  * @module
  */
@@ -67,7 +68,10 @@ export class KernelTypes implements Disposable {
     this.#sources = sources;
   }
 
-  /** The first function or variable (`Kind.FUNC`, `Kind.VAR`) of that name. Throws UnsupportedError without types of vmlinux. */
+  /**
+   * The first function or variable (`Kind.FUNC`, `Kind.VAR`) of that name. Throws UnsupportedError
+   * without types of vmlinux.
+   */
   find(name: string, kind: number): KernelType | undefined {
     const key = `${kind} ${name}`;
     if (!this.#found.has(key)) this.#found.set(key, this.#find(name, kind));
@@ -79,7 +83,10 @@ export class KernelTypes implements Disposable {
     return this.#unreadable;
   }
 
-  /** Opens a module, once. Throws SyscallError such as EPERM, BpfError with code `ENOENT` when it is gone. */
+  /**
+   * Opens a module, once. Throws SyscallError such as EPERM, BpfError with code `ENOENT` when it is
+   * gone.
+   */
   open(module: string): OpenModule {
     let opened = this.#open.get(module);
     if (opened === undefined) {

@@ -1,7 +1,9 @@
 /**
- * Decides what each kernel symbol that an object asks for (`__ksym`) is on this kernel: an address, a type, or absent.
+ * Decides what each kernel symbol that an object asks for (`__ksym`) is on this kernel: an address,
+ * a type, or absent.
  *
- * The rules are libbpf's (`bpf_object__resolve_externs` of src/libbpf.c). Instructions are written in `patch.ts`.
+ * The rules are libbpf's (`bpf_object__resolve_externs` of src/libbpf.c). Instructions are written
+ * in `patch.ts`.
  *
  * @module
  */
@@ -31,10 +33,11 @@ export type KsymAnswer =
 const SECTION = ".ksyms";
 
 /**
- * Answers for all symbols of an object, by name. Modules are opened in `types`, which the caller closes.
+ * Answers for all symbols of an object, by name. Modules are opened in `types`, which the caller
+ * closes.
  *
- * @throws BpfError with code `ERR_EXTERN` when a strong symbol is not there or of another type, or one cannot be told from another of its
- * name; UnsupportedError without types of the kernel.
+ * @throws BpfError with code `ERR_EXTERN` when a strong symbol is not there or of another type, or
+ * one cannot be told from another of its name; UnsupportedError without types of the kernel.
  */
 export function resolveKsyms(
   spec: Pick<ObjectSpec, "btf" | "ksyms">,
@@ -113,7 +116,8 @@ function typeOf(
   }
   const mismatch = compare(extern, local, found);
   if (mismatch !== undefined) {
-    // As in libbpf: of functions, several may be declared for several kernels; a variable has one type.
+    // As in libbpf: of functions, several may be declared for several kernels; a variable has one
+    // type.
     const why = `the ${what} of ${found.module ?? "vmlinux"} is of another type than the object declares`;
     if (weak && isFunction) return { kind: "absent", why };
     throw failure(`${why}: ${mismatch.text}`, mismatch.cause);
@@ -123,10 +127,11 @@ function typeOf(
     return { kind, id: found.id, module: types.open(found.module) };
   } catch (error) {
     if (!(error instanceof BpfError)) throw error;
-    // As in libbpf: without the privilege for modules there are none.
-    const why = `the ${what} is in module ${found.module}, which cannot be opened (${error.code})`;
-    if (weak) return { kind: "absent", why };
-    throw failure(`${why}; modules need CAP_SYS_ADMIN`, error);
+    const { code } = error;
+    const why = `the ${what} is in module ${found.module}, which cannot be opened (${code})`;
+    // As in libbpf, there are no modules without the privilege. Other failures are no absence.
+    if (weak && (code === "EPERM" || code === "ENOENT")) return { kind: "absent", why };
+    throw failure(code === "EPERM" ? `${why}; it takes CAP_SYS_ADMIN` : why, error);
   }
 }
 

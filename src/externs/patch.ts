@@ -15,7 +15,10 @@ import {
 } from "../asm/index.ts";
 import type { KsymAnswer } from "./ksyms.ts";
 
-/** Calls of functions that the kernel does not have become calls of a helper of this number, plus the symbol's place. */
+/**
+ * Calls of functions that the kernel does not have become calls of a helper of this number, plus
+ * the symbol's place.
+ */
 const POISON = 2_002_000_000;
 /** `BPF_JMP | BPF_CALL`. */
 const CALL = 0x85;
@@ -49,8 +52,8 @@ export function patchCall(
 }
 
 /**
- * Makes the call at `slot` one that no verifier accepts, but does not see where a test guards it. `place` is that of the symbol
- * among the externs of the object, as libbpf sorts them.
+ * Makes the call at `slot` one that no verifier accepts, but does not see where a test guards it.
+ * `place` is that of the symbol among the externs of the object, as libbpf sorts them.
  */
 export function poisonCall(view: DataView, slot: number, little: boolean, place: number): void {
   setOpcode(view, slot, CALL);

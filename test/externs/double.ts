@@ -1,5 +1,6 @@
 /**
- * A kernel and an object of our own, for cases that no kernel at hand has: modules, and prototypes that differ.
+ * A kernel and an object of our own, for cases that no kernel at hand has: modules, and prototypes
+ * that differ.
  *
  * @module
  */

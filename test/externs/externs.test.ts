@@ -16,7 +16,9 @@ const CALL: Instruction = { opcode: 0x85, dst: 0, src: PseudoSource.KFUNC_CALL, 
 const acquire: Declaration = { name: "acquire", prototype: ["task *", "int"] };
 const release: Declaration = { name: "release", prototype: ["void", "task *"] };
 
-/** One reference of a program to `name`: the instruction that it becomes, and what is said of it. */
+/**
+ * One reference of a program to `name`: the instruction that it becomes, and what is said of it.
+ */
 function patched(
   externs: Externs,
   kind: KsymReference["kind"],
@@ -291,26 +293,37 @@ test("a module that went away while it was searched is none", () => {
   );
 });
 
-test("without the privilege to open modules, weak symbols of theirs are absent", () => {
-  const denied = new SyscallError("open", {
-    errno: 1,
-    syscall: "bpf",
-    command: "BTF_GET_FD_BY_ID",
-  });
-  const kernel = {
+/** A kernel whose only module cannot be opened. */
+function kernelRefusing(errno: number): { kernel: KernelDouble; error: SyscallError } {
+  const command = "BTF_GET_FD_BY_ID";
+  const error = new SyscallError("open BTF", { errno, syscall: "bpf", command });
+  const kernel: KernelDouble = {
     ...kernelWith([], { one: [acquire] }),
     openModule: () => {
-      throw denied;
+      throw error;
     },
   };
+  return { kernel, error };
+}
+
+test("without the privilege to open modules, weak symbols of theirs are absent", () => {
+  const { kernel, error } = kernelRefusing(1);
   assert.throws(
     () => new Externs(objectWith(acquire), kernel),
-    (error: unknown) =>
-      refusal(/is in module one, .*EPERM.*CAP_SYS_ADMIN/)(error) &&
-      (error as Error).cause === denied,
+    (thrown: unknown) =>
+      refusal(/is in module one, .*EPERM.*CAP_SYS_ADMIN/)(thrown) &&
+      (thrown as Error).cause === error,
   );
   const externs = new Externs(objectWith({ ...acquire, weak: true }), kernel);
   assert.is(patched(externs, "kfunc", "acquire").imm, 2_002_000_000);
+});
+
+test("running out of descriptors is no absence", () => {
+  const { kernel } = kernelRefusing(24);
+  for (const weak of [false, true]) {
+    const object = objectWith({ ...acquire, weak });
+    assert.throws(() => new Externs(object, kernel), refusal(/cannot be opened \(EMFILE\)$/));
+  }
 });
 
 test("a kernel without types says so itself", () => {

@@ -170,7 +170,8 @@ for (const object of variants("ksyms-typed")) {
       return assert.throws(() => spec.loadSync(), refusal(/no variable runqueues/));
     }
     if (kallsyms("runqueues") === undefined) {
-      // Resolved by type; but the kernel itself looks the address up in a list that has variables with CONFIG_KALLSYMS_ALL only.
+      // Resolved by type; but the kernel itself looks the address up in a list that has variables
+      // with CONFIG_KALLSYMS_ALL only.
       await assertNothingLeft(() => {
         assert.throws(
           () => spec.loadSync(),
@@ -244,7 +245,9 @@ kernelTest(test, "an absent strong function fails the load before anything is ma
   assert.throws(() => read("extern-undefined.el.o").loadSync(), refusal(/defined_nowhere/));
 });
 
-/** A function of a module that programs may call, Linux 5.18, and a module that many machines have. */
+/**
+ * A function of a module that programs may call, Linux 5.18, and a module that many machines have.
+ */
 const MODULE = "nf_conntrack";
 const FUNCTION = "bpf_ct_release";
 

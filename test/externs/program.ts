@@ -11,8 +11,8 @@ import type { Reference } from "../../src/spec/index.ts";
 import type { objectWith } from "./double.ts";
 
 /**
- * A program of `statements` in an object with `symbols`. Calls of kernel functions are in the statements; `loads` says which slots
- * load a symbol.
+ * A program of `statements` in an object with `symbols`. Calls of kernel functions are in the
+ * statements; `loads` says which slots load a symbol.
  */
 export function programWith(
   type: number,

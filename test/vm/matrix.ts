@@ -1,0 +1,65 @@
+/**
+ * The kernels of the matrix: which release series, for which processor, from which of Debian's suites.
+ *
+ * Data only; `kernel.ts` finds the newest package of a series and fetches it.
+ *
+ * @module
+ */
+
+/** A processor, by Node's name for it. */
+export type Arch = "x64" | "arm64";
+
+/** One row of the matrix. */
+export interface Kernel {
+  /** As it is named on the command line and in the table. */
+  name: string;
+  /** The first two numbers of its release. */
+  series: string;
+  arch: Arch;
+  /** Suites that have it, the preferred one first. */
+  suites: readonly string[];
+  /** Whether it runs unless others are named. */
+  isDefault: boolean;
+  /** Whether the archive may drop the series any day, which then fails no run that does not name it. */
+  mayVanish: boolean;
+}
+
+function x64(series: string, suites: string[], more: Partial<Kernel> = {}): Kernel {
+  return { name: series, series, arch: "x64", suites, isDefault: false, mayVanish: true, ...more };
+}
+
+const BACKPORTS = ["trixie-backports", "sid"];
+
+/** All kernels, oldest first. */
+export const KERNELS: readonly Kernel[] = [
+  x64("5.10", ["bullseye-security"], { isDefault: true }),
+  x64("6.1", ["bookworm-security"], { isDefault: true, mayVanish: false }),
+  x64("6.12", ["trixie-security", "bookworm-security"], { isDefault: true, mayVanish: false }),
+  x64("6.16", BACKPORTS),
+  x64("6.17", BACKPORTS),
+  x64("6.18", BACKPORTS, { isDefault: true }),
+  x64("6.19", BACKPORTS),
+  x64("7.0", BACKPORTS),
+  x64("7.2", BACKPORTS, { isDefault: true }),
+  x64("7.3", BACKPORTS),
+  {
+    name: "6.12-arm64",
+    series: "6.12",
+    arch: "arm64",
+    suites: ["trixie-security", "bookworm-security"],
+    isDefault: true,
+    mayVanish: false,
+  },
+];
+
+/** The kernels that are named, or all, or the default ones; throws for a name that no kernel has. */
+export function chooseKernels(names: readonly string[], extended: boolean): readonly Kernel[] {
+  if (names.length === 0) return KERNELS.filter(({ isDefault }) => isDefault || extended);
+  for (const name of names) {
+    if (!KERNELS.some((kernel) => kernel.name === name)) {
+      const known = KERNELS.map((kernel) => kernel.name).join(", ");
+      throw new Error(`there is no kernel ${name} in the matrix; it has ${known}`);
+    }
+  }
+  return KERNELS.filter(({ name, isDefault }) => names.includes(name) || (extended && isDefault));
+}
