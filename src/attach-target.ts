@@ -31,19 +31,22 @@ function kernelName(program: ProgramSpec): { name: string; kind: number } {
  * @throws BpfError with code ERR_ATTACH_TARGET when the section names none, or this kernel has no such function or tracepoint.
  */
 export function attachTarget(program: ProgramSpec, kernel: Btf): number {
-  const { name: program_, section, attachTo } = program;
-  if (program.type === ProgramType.EXT || attachTo === "") {
-    throw new BpfError(
-      `load program ${program_}: section ${section} does not say what to attach to, such as ${section}/FUNCTION`,
-      { code: "ERR_ATTACH_TARGET" },
+  const { section } = program;
+  const fail = (what: string): BpfError =>
+    new BpfError(`load program ${program.name}: ${what}`, { code: "ERR_ATTACH_TARGET" });
+  if (program.type === ProgramType.EXT) {
+    throw fail(
+      `section ${section} is for replacing a function of a program, which is not supported yet`,
     );
+  }
+  if (program.attachTo === "") {
+    throw fail(`section ${section} does not say what to attach to, such as ${section}/FUNCTION`);
   }
   const { name, kind } = kernelName(program);
   const id = kernel.find(name, kind);
   if (id === undefined) {
-    throw new BpfError(
-      `load program ${program_}: this kernel has no ${name} in its BTF (section ${section}): it is not built in, was inlined or renamed`,
-      { code: "ERR_ATTACH_TARGET" },
+    throw fail(
+      `this kernel has no ${name} in its BTF (section ${section}): it is not built in, was inlined or renamed`,
     );
   }
   return id;

@@ -5,6 +5,8 @@
  */
 
 import { type Link, rawTracepoint, tracepoint, tracing, uprobe } from "../links/index.ts";
+import { checkOptions } from "../maps/options.ts";
+import { abandonAll, closeAll } from "./close-all.ts";
 import type { Program } from "./program.ts";
 import { sectionMeaning } from "./spec/index.ts";
 
@@ -46,12 +48,14 @@ export class AttachedLinks implements Disposable, AsyncDisposable, Iterable<Link
 
   /** Detaches all; where the kernel is slow at it, {@link AttachedLinks.closeAsync} does not block. */
   close(): void {
-    for (const link of this.byProgram.values()) link.close();
+    closeAll(this.byProgram.values());
   }
 
   /** Detaches all, in parallel and off this thread. */
   async closeAsync(): Promise<void> {
-    await Promise.all([...this.byProgram.values()].map((link) => link.closeAsync()));
+    const ends = await Promise.allSettled([...this].map((link) => link.closeAsync()));
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   [Symbol.dispose](): void {
@@ -87,6 +91,7 @@ export function attachPrograms(
   programs: readonly Program[],
   options: AttachOptions,
 ): AttachedLinks {
+  checkOptions("attach programs", options, ["onError"]);
   const links = new Map<string, Link>();
   const skipped: Skipped[] = [];
   for (const program of programs) {
@@ -100,7 +105,7 @@ export function attachPrograms(
       links.set(name, attach(program));
     } catch (error) {
       if (options.onError !== "skip") {
-        for (const link of links.values()) link.close();
+        abandonAll(links.values());
         throw error;
       }
       const reason = error instanceof Error ? error.message : String(error);
@@ -119,5 +124,5 @@ function attacher(section: string): Attach | undefined {
 
 function whyNot(section: string, isKnown: boolean): string {
   if (isKnown) return `section ${section} names no target, such as ${section}/TARGET`;
-  return `section ${section} does not say where to attach: use ebpf/links`;
+  return `section ${section} does not say where to attach, or this version cannot: use ebpf/links`;
 }

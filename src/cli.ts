@@ -9,7 +9,7 @@
 
 import { type Command, CommandError } from "./cli/command.ts";
 import { commandHelp, help } from "./cli/help.ts";
-import { explain } from "./cli/output.ts";
+import { explain, say } from "./cli/output.ts";
 
 /** Each command is read only when it is asked for. */
 const COMMANDS: Record<string, () => Promise<Command>> = {
@@ -20,13 +20,16 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    const topic = rest[0];
+  if (name === undefined) {
+    process.stderr.write(help());
+    return 2;
+  }
+  if (isHelp(name) || name === "help") {
+    const topic = rest.find((text) => !isHelp(text));
     const text = topic === undefined ? help() : commandHelp(topic);
-    if (text === undefined)
-      throw new CommandError(`there is no command ${topic}; \`ebpf --help\` lists them`);
+    if (text === undefined) throw unknown(topic);
     process.stdout.write(text);
-    return name === undefined ? 2 : 0;
+    return 0;
   }
   if (name === "--version") {
     const { version } = await import("./cli/version.ts");
@@ -34,9 +37,10 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load === undefined)
-    throw new CommandError(`there is no command ${name}; \`ebpf --help\` lists them`);
-  if (rest.includes("--help") || rest.includes("-h")) {
+  if (load === undefined) throw unknown(name);
+  const end = rest.indexOf("--");
+  // What follows `--` are files, whatever they are called.
+  if (rest.slice(0, end === -1 ? rest.length : end).some(isHelp)) {
     process.stdout.write(commandHelp(name) ?? help());
     return 0;
   }
@@ -44,16 +48,27 @@ async function main(args: readonly string[]): Promise<number> {
   return command(rest);
 }
 
-// A reader that goes away, such as `| head`, is no error.
+function isHelp(text: string): boolean {
+  return text === "--help" || text === "-h";
+}
+
+function unknown(name: string | undefined): CommandError {
+  return new CommandError(`there is no command ${name}; \`ebpf --help\` lists them`);
+}
+
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-  throw error;
+  // A reader that goes away, such as `| head`, is no error; a full disk is.
+  if (error.code === "EPIPE") process.exit();
+  say(`ebpf: writing to stdout: ${error.code}`);
+  process.exit(1);
 });
+// Nobody is left to tell.
+process.stderr.on("error", () => {});
 
 const args = process.argv.slice(2);
 try {
   process.exitCode = await main(args);
 } catch (error) {
-  process.stderr.write(`ebpf${args[0] === undefined ? "" : ` ${args[0]}`}: ${explain(error)}\n`);
+  say(`ebpf${args[0] === undefined ? "" : ` ${args[0]}`}: ${explain(error)}`);
   process.exitCode = error instanceof CommandError ? 2 : 1;
 }

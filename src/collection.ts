@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import type { Btf } from "../btf/index.ts";
 import { ArrayMap, type BpfMap, Variable } from "../maps/index.ts";
 import { type AttachedLinks, type AttachOptions, attachPrograms } from "./attach.ts";
+import { closeAll } from "./close-all.ts";
 import { type Loaded, type LoadOptions, loadObject } from "./load.ts";
 import type { Program } from "./program.ts";
 import {
@@ -147,8 +148,7 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
 
   /** Closes all maps and programs. Closing twice does nothing. */
   close(): void {
-    for (const program of Object.values<Program>(this.programs)) program.close();
-    for (const map of this.#maps) map.close();
+    closeAll([...Object.values<Program>(this.programs), ...this.#maps]);
   }
 
   [Symbol.dispose](): void {

@@ -8,9 +8,11 @@
 
 import { type Btf, forKernel } from "../btf/index.ts";
 import { ArrayMap, type BpfMap, createMap, MapOfMaps, ProgramArray } from "../maps/index.ts";
+import { checkOptions } from "../maps/options.ts";
 import { setImm } from "./asm/index.ts";
 import { attachTarget } from "./attach-target.ts";
 import { hostLittleEndian, viewOf } from "./bytes.ts";
+import { abandonAll, closeAll } from "./close-all.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
 import { BpfError, UnsupportedError } from "./error.ts";
 import { Externs, KCONFIG_MAP, type KconfigOverrides, kconfigBytes } from "./externs/index.ts";
@@ -37,7 +39,11 @@ export interface LoadOptions {
   kconfig?: KconfigOverrides;
   /** Ask the verifier for a log of successful loads too: 1 what it did, 2 in detail, 4 statistics. Default 0. */
   logLevel?: number;
+  /** Gives up before the next program when it is aborted: its reason is thrown. */
+  signal?: AbortSignal;
 }
+
+const OPTIONS = ["btf", "int64", "kconfig", "logLevel", "signal"] as const;
 
 /** What loading made. */
 export interface Loaded {
@@ -59,19 +65,23 @@ function targetOf(btf: Btf, isRunning: boolean): CoreTarget {
 
 /** Loads all of `spec`, of which nothing is changed. */
 export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loaded> {
+  checkOptions("load an object", options, OPTIONS);
   const loader = new Loader(spec, options);
   let done = false;
   try {
     loader.resolveExterns();
     loader.createMaps();
-    for (const program of Object.values(spec.programs)) {
-      if (program.autoload) yield* loader.load(program);
+    for (const [name, program] of Object.entries(spec.programs)) {
+      if (!program.autoload) continue;
+      options.signal?.throwIfAborted();
+      loader.loaded.programs[name] = yield* loader.load(program);
     }
     loader.fillSlots();
+    loader.release();
     done = true;
     return loader.loaded;
   } finally {
-    loader.finish(done);
+    if (!done) loader.abandon();
   }
 }
 
@@ -125,18 +135,18 @@ class Loader {
 
   createMaps(): void {
     const { int64 } = this.#options;
-    for (const spec of Object.values(this.#spec.maps)) {
+    for (const [name, spec] of Object.entries(this.#spec.maps)) {
       const map = createMap(spec, {
         ...(this.#btf === undefined ? {} : { btf: this.#btf }),
         ...(int64 === undefined ? {} : { int64 }),
       });
-      this.loaded.maps[spec.name] = map;
-      const data = spec.name === KCONFIG_MAP ? (this.#kconfig ?? spec.data) : spec.data;
+      this.loaded.maps[name] = map;
+      const data = name === KCONFIG_MAP ? (this.#kconfig ?? spec.data) : spec.data;
       if (data !== undefined && map instanceof ArrayMap) fill(map, data);
     }
   }
 
-  *load(program: ProgramSpec): Steps<void> {
+  *load(program: ProgramSpec): Steps<Program> {
     const { name } = program;
     if (program.type === ProgramType.UNSPEC) {
       throw new BpfError(
@@ -150,7 +160,8 @@ class Loader {
       {
         type: program.type,
         expectedAttachType: program.attachType,
-        name,
+        // The kernel refuses names with anything else in them.
+        name: name.replaceAll(/[^\w.]/g, ""),
         license: this.#spec.license,
         kernelVersion: this.#kernelVersion(program),
         flags: program.flags,
@@ -170,7 +181,7 @@ class Loader {
         logLevel: this.#options.logLevel ?? 0,
       },
     );
-    this.loaded.programs[name] = new Program(fd, { ...program, log });
+    return new Program(fd, { ...program, log });
   }
 
   /** The program's instructions for this kernel, and what to say of those that were poisoned. */
@@ -179,10 +190,11 @@ class Loader {
     const { btf } = this.#spec;
     const { coreRelocations, name } = program;
     if (btf === undefined || coreRelocations.length === 0) {
-      return { instructions: program.instructions.slice(), poisoned };
+      return { instructions: new Uint8Array(program.instructions), poisoned };
     }
     const target = targetOf(this.#options.btf ?? kernelBtf(), this.#options.btf === undefined);
-    const instructions = program.instructions.slice();
+    // Not slice(): on a Buffer that would share the memory of the spec.
+    const instructions = new Uint8Array(program.instructions);
     const results = relocateProgram(
       instructions,
       hostLittleEndian,
@@ -253,7 +265,7 @@ class Loader {
   /** Initial slots of maps of maps and program arrays, which need what they hold to be loaded. */
   fillSlots(): void {
     const { maps, programs } = this.loaded;
-    for (const { name, slots } of Object.values(this.#spec.maps)) {
+    for (const [name, { slots }] of Object.entries(this.#spec.maps)) {
       const map = maps[name];
       for (const { index, name: value } of slots) {
         const inner = maps[value];
@@ -263,22 +275,26 @@ class Loader {
         else {
           throw new BpfError(
             `load map ${name}: slot ${index} is to hold ${value}, which is not loaded`,
-            {
-              code: "ERR_MISSING_VALUE",
-            },
+            { code: "ERR_MISSING_VALUE" },
           );
         }
       }
     }
   }
 
-  /** The types are held by what uses them; after a failure nothing else is kept either. */
-  finish(done: boolean): void {
-    this.#btf?.close();
-    this.#externs?.close();
-    if (done) return;
-    for (const program of Object.values(this.loaded.programs)) program.close();
-    for (const map of Object.values(this.loaded.maps)) map.close();
+  /** Lets go of what only loading needs: the types are held by what uses them. */
+  release(): void {
+    closeAll(this.#aids());
+  }
+
+  /** Closes everything, after a failure. */
+  abandon(): void {
+    const { programs, maps } = this.loaded;
+    abandonAll([...this.#aids(), ...Object.values(programs), ...Object.values(maps)]);
+  }
+
+  #aids(): { close(): void }[] {
+    return [this.#btf, this.#externs].filter((handle) => handle !== undefined);
   }
 }
 

@@ -10,6 +10,7 @@ import { SyscallError, VerifierError } from "./error.ts";
 import type { ProgramLine } from "./spec/types.ts";
 import type { ProgramLoadAttributes, ProgramLoadLog, ProgramLoadResult } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
+import { AttachType, nameOf, ProgramType } from "./uapi.ts";
 
 /** One attempt at loading a program. */
 export interface LoadStep {
@@ -49,27 +50,19 @@ export function* loadProgram(
   context: LoadContext,
 ): Steps<{ fd: FileDescriptor; log: string }> {
   const asked = context.logLevel ?? 0;
-  let result = yield {
-    attributes,
-    log: asked > 0 ? { level: asked, size: FIRST_LOG_SIZE } : undefined,
-  };
-  const first = result.errno;
-  for (let size = FIRST_LOG_SIZE; result.fd === undefined; ) {
-    const repeat = asked === 0 && size === FIRST_LOG_SIZE && result.log === "";
-    if (!repeat) {
-      if (result.errno !== ENOSPC || size >= MAX_LOG_SIZE) break;
-      size = Math.min(Math.max(result.logTrueSize, size * 4), MAX_LOG_SIZE);
-    }
-    result = yield { attributes, log: { level: asked || 1, size } };
-    if (repeat && result.log === "" && result.errno !== ENOSPC) break;
+  let size = FIRST_LOG_SIZE;
+  const first = yield { attributes, log: asked > 0 ? { level: asked, size } : undefined };
+  let result = first;
+  const level = asked || 1;
+  if (first.fd === undefined && asked === 0) result = yield { attributes, log: { level, size } };
+  while (result.errno === ENOSPC && size < MAX_LOG_SIZE) {
+    size = Math.min(Math.max(result.logTrueSize, size * 4), MAX_LOG_SIZE);
+    result = yield { attributes, log: { level, size } };
   }
   if (result.fd !== undefined) return { fd: result.fd, log: result.log };
-  throw refusal(
-    attributes,
-    context,
-    asked === 0 && first !== ENOSPC ? first : result.errno,
-    result.log,
-  );
+  // With a log, ENOSPC may be the log's.
+  const { errno } = asked > 0 ? result : first;
+  throw refusal(attributes, context, errno, result.log);
 }
 
 function refusal(
@@ -108,7 +101,10 @@ function hintWithoutLog(
     return " (loading programs needs root, or CAP_BPF and with most types CAP_PERFMON or CAP_NET_ADMIN)";
   }
   if (errno === EINVAL) {
-    return ` (this kernel may lack program type ${attributes.type} or attach type ${attributes.expectedAttachType ?? 0})`;
+    const { type, expectedAttachType = 0 } = attributes;
+    const attachType = nameOf(AttachType, expectedAttachType);
+    const orAttachType = expectedAttachType === 0 ? "" : ` or attach type ${attachType}`;
+    return ` (this kernel may lack program type ${nameOf(ProgramType, type)}${orAttachType})`;
   }
   return "";
 }

@@ -22,6 +22,8 @@ type SuiteResult = [errors: string | true, passed: number, skipped: number, tota
 type SuiteRun = () => Promise<SuiteResult>;
 
 const FILE_TIME_LIMIT = Number(process.env["EBPF_TEST_FILE_SECONDS"] ?? 180) * 1000;
+/** Milliseconds after the last test. */
+const LAST_MOMENTS = 5000;
 const testFolder = dirname(fileURLToPath(import.meta.url));
 const counts = { passed: 0, failed: 0 };
 let finished = false;
@@ -171,3 +173,12 @@ if (chosen.length === 0) {
   }
 }
 conclude();
+// A test that failed may have left a process or a timer behind, for which this one would wait.
+setTimeout(() => {
+  counts.failed++;
+  process.stdout.write(
+    `the process does not end: ${process.getActiveResourcesInfo().join(", ")}\n`,
+  );
+  conclude();
+  process.exit();
+}, LAST_MOMENTS).unref();

@@ -39,6 +39,9 @@ async function watch(bpf: Collection<Execsnoop>): Promise<void> {
   console.log(`${events} events, ${bpf.variables.dropped.get()} dropped`);
 }
 
+// A reader that goes away, such as `| head`, is no error.
+process.stdout.on("error", () => process.exit());
+
 const object = fileURLToPath(import.meta.resolve("#examples/execsnoop/execsnoop.bpf.o"));
 const spec = CollectionSpec.fromFile<Execsnoop>(object);
 spec.variables.min_duration_ns.set(0n); // a constant for the program: the verifier drops the branches it rules out
@@ -47,5 +50,5 @@ try {
   await watch(bpf);
 } catch (error) {
   if (!(error instanceof BpfError)) throw error;
-  await printOfflineReport(spec, error);
+  printOfflineReport(spec, error);
 }

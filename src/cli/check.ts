@@ -5,7 +5,6 @@
  */
 
 import { createHash } from "node:crypto";
-import { BpfError } from "../error.ts";
 import {
   type CheckReport,
   checkMarkdown,
@@ -14,11 +13,10 @@ import {
   mergeReports,
   openBtf,
 } from "../report/index.ts";
-import { parseObject } from "../spec/index.ts";
 import { type BtfSource, btfSources } from "./btf-source.ts";
 import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
-import { explain, printJson } from "./output.ts";
-import { readFile } from "./read.ts";
+import { plain, printJson, printText } from "./output.ts";
+import { type ObjectFile, readObject } from "./read.ts";
 
 /** Relocates every object against every kernel; one kernel's types are in memory at a time. */
 export const check: Command = async (args) => {
@@ -28,9 +26,12 @@ export const check: Command = async (args) => {
     markdown: { type: "boolean" },
     instructions: { type: "boolean" },
   });
-  const files = requireFiles(positionals, "check FILE… --btf PATH…");
+  const files = requireFiles(positionals, "check");
   if (values.json === true && values.markdown === true) {
     throw new CommandError("--json and --markdown are two forms of the report: choose one");
+  }
+  if (values.instructions === true && values.json !== true) {
+    throw new CommandError("--instructions adds to the JSON report: give --json too");
   }
   const sources = btfSources(values.btf ?? []);
   if (sources.length === 0) {
@@ -38,36 +39,30 @@ export const check: Command = async (args) => {
       "against which kernels? --btf PATH names a BTF file or a folder of such, --btf kernel the running one",
     );
   }
-  const objects = files.map(openObject);
-  const reports = sources.map((source, index) => {
-    progress(`${index + 1}/${sources.length} ${source.name}`);
-    return checkKernel(objects, source, values.instructions === true);
-  });
-  progress("");
-  const report = mergeReports(reports);
+  const objects = files.map(readObject);
+  const report = mergeReports(checkAll(objects, sources, values.instructions === true));
   if (values.json === true) printJson(report);
-  else process.stdout.write(values.markdown === true ? checkMarkdown(report) : checkText(report));
+  else printText(values.markdown === true ? checkMarkdown(report) : checkText(report));
   return report.ok ? 0 : 1;
 };
 
-interface OpenObject {
-  file: string;
-  sha256: string;
-  spec: ReturnType<typeof parseObject>;
-}
-
-function openObject(file: string): OpenObject {
-  const bytes = readFile(file);
+function checkAll(
+  objects: readonly ObjectFile[],
+  sources: readonly BtfSource[],
+  instructions: boolean,
+): CheckReport[] {
   try {
-    return { file, sha256: sha256(bytes), spec: parseObject(bytes) };
-  } catch (error) {
-    if (!(error instanceof BpfError)) throw error;
-    throw new BpfError(`${file}: ${explain(error)}`, { code: error.code });
+    return sources.map((source, index) => {
+      progress(`${index + 1}/${sources.length} ${source.name}`);
+      return checkKernel(objects, source, instructions);
+    });
+  } finally {
+    progress("");
   }
 }
 
 function checkKernel(
-  objects: readonly OpenObject[],
+  objects: readonly ObjectFile[],
   source: BtfSource,
   instructions: boolean,
 ): CheckReport {
@@ -82,8 +77,8 @@ function checkKernel(
     ...report,
     kernels: report.kernels.map((entry) => ({ ...entry, sha256: sha256(bytes) })),
     objects: report.objects.map((entry, index) => {
-      const { file, sha256 } = objects[index]!;
-      return { file, sha256, ...entry };
+      const { file, bytes } = objects[index]!;
+      return { file, sha256: sha256(bytes), ...entry };
     }),
   };
 }
@@ -94,5 +89,5 @@ function sha256(bytes: Uint8Array): string {
 
 /** What is being done, on one line of a terminal that the next replaces. */
 function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${plain(text)}`);
 }

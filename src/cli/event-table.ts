@@ -5,6 +5,7 @@
  */
 
 import { toHex } from "../bytes.ts";
+import { plain, tableLine, toJson } from "./output.ts";
 
 /** Prints a header when the kind of event changes, and keeps columns where they were. */
 export class EventTable {
@@ -20,23 +21,17 @@ export class EventTable {
   /** The line of one event, after a header where one is needed. */
   row(map: string, event: unknown): string {
     const fields = isRecord(event) ? Object.entries(event) : [["value", event] as const];
-    const names = fields.map(([name]) => name);
+    const names = fields.map(([name]) => plain(name));
     const cells = fields.map(([, value]) => cell(value));
     const shape = `${map} ${names.join(" ")}`;
     let header = "";
     if (shape !== this.#current) {
       this.#current = shape;
       this.#widths = names.map((name, column) => Math.max(name.length, cells[column]!.length, 6));
-      header = `${this.#withMap ? `${map}:\n` : ""}${this.#line(names.map((name) => name.toUpperCase()))}`;
+      const titles = names.map((name) => name.toUpperCase());
+      header = (this.#withMap ? `${plain(map)}:\n` : "") + tableLine(titles, this.#widths);
     }
-    return header + this.#line(cells);
-  }
-
-  #line(cells: readonly string[]): string {
-    return `${cells
-      .map((text, column) => text.padEnd(this.#widths[column] ?? 0))
-      .join("  ")
-      .trimEnd()}\n`;
+    return header + tableLine(cells, this.#widths);
   }
 }
 
@@ -51,11 +46,5 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function cell(value: unknown): string {
   if (value instanceof Uint8Array) return toHex(value);
-  if (typeof value === "object") {
-    return JSON.stringify(value, (_key, item) =>
-      typeof item === "bigint" ? item.toString() : item,
-    );
-  }
-  // An event may carry any bytes as text; a terminal shall not act on them.
-  return String(value).replaceAll(/\p{Cc}/gu, "\ufffd");
+  return plain(typeof value === "object" ? toJson(value) : String(value));
 }

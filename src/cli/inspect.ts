@@ -8,9 +8,12 @@ import { typeName } from "../../btf/index.ts";
 import { toHex } from "../bytes.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "../spec/index.ts";
 import { AttachType, MapType, nameOf, ProgramFlags, ProgramType } from "../uapi.ts";
-import { type Command, readArguments, requireFiles } from "./command.ts";
-import { explain, printJson, table, toJson } from "./output.ts";
+import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
+import { explain, plain, printJson, printText, say, table, toJson } from "./output.ts";
 import { readObject } from "./read.ts";
+
+/** Values of larger variables are not decoded: a few characters of them are shown at most. */
+const SHOWN_SIZE = 256;
 
 /** Shows programs, maps, variables and externs of object files, as text or JSON. */
 export const inspect: Command = async (args) => {
@@ -18,22 +21,25 @@ export const inspect: Command = async (args) => {
     json: { type: "boolean" },
     instructions: { type: "boolean" },
   });
-  const files = requireFiles(positionals, "inspect FILE…");
+  const files = requireFiles(positionals, "inspect");
+  if (values.instructions === true && values.json !== true) {
+    throw new CommandError("--instructions adds to the JSON: give --json too");
+  }
   let failed = 0;
   const results = files.map((file) => {
     try {
-      const spec = readObject(file);
+      const { spec } = readObject(file);
       return values.json === true
         ? describe(file, spec, values.instructions === true)
-        : text(file, spec);
+        : describeText(file, spec);
     } catch (error) {
       failed++;
       const message = explain(error);
-      process.stderr.write(`ebpf inspect: ${message}\n`);
+      say(`ebpf inspect: ${message}`);
       return values.json === true ? { file, error: message } : "";
     }
   });
-  if (values.json !== true) process.stdout.write(results.filter((part) => part !== "").join("\n"));
+  if (values.json !== true) printText(results.filter((part) => part !== "").join("\n"));
   else if (files.length > 1) printJson(results);
   else if (failed === 0) printJson(results[0]);
   return failed > 0 ? 1 : 0;
@@ -111,9 +117,12 @@ function describeMap(map: MapSpec): object {
   };
 }
 
-function text(file: string, spec: ObjectSpec): string {
+/** The form for people. */
+export function describeText(file: string, spec: ObjectSpec): string {
   const btf = spec.btf === undefined ? "no BTF" : `${spec.btf.typeCount - 1} BTF types`;
-  const parts = [`${file}: ${spec.byteOrder} endian, license "${spec.license}", ${btf}\n`];
+  const title = `${file}: ${spec.byteOrder} endian, license "${spec.license}", ${btf}`;
+  const parts = [`${plain(title)}\n`];
+  if (Object.keys(spec.programs).length === 0) parts.push("\nno programs\n");
   const section = (
     title: string,
     header: readonly string[],
@@ -151,7 +160,7 @@ function text(file: string, spec: ObjectSpec): string {
       variable.name,
       variable.typeName ?? `${variable.size} bytes`,
       variable.section,
-      short(variable.get()),
+      variable.size > SHOWN_SIZE ? "…" : short(variable.get()),
     ]),
   );
   section(

@@ -13,9 +13,27 @@ export function printJson(value: unknown, indent = 2): void {
   process.stdout.write(`${toJson(value, indent)}\n`);
 }
 
+/**
+ * Text without control characters: names come from files and kernels, and a terminal would act on what is in them.
+ * Newlines are among them: what is printed a line shall stay one.
+ */
+export function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "\ufffd");
+}
+
+/** A line of talk, on stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${plain(line)}\n`);
+}
+
+/** Data for people, on stdout, whose lines are its own. */
+export function printText(text: string): void {
+  process.stdout.write(text.replaceAll(/(?!\n)\p{Cc}/gu, "\ufffd"));
+}
+
 /** JSON text: bigint as a number where a double holds it, else as a decimal string; bytes as hexadecimal. */
 export function toJson(value: unknown, indent?: number): string {
-  return JSON.stringify(
+  const text = JSON.stringify(
     value,
     (_key, item: unknown) => {
       if (typeof item === "bigint") {
@@ -27,19 +45,23 @@ export function toJson(value: unknown, indent?: number): string {
     },
     indent,
   );
+  // Those that JSON allows in strings.
+  return text.replaceAll(/[\x7f-\x9f]/g, (one) => `\\u00${one.charCodeAt(0).toString(16)}`);
 }
 
 /** Rows under a header, columns as wide as their widest cell. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((cell, column) =>
-    Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  const lines = [header, ...rows].map((row) => row.map(plain));
+  const widths = header.map((_, column) =>
+    lines.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
   );
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return [header, ...rows].map((row) => `${line(row)}\n`).join("");
+  return lines.map((row) => tableLine(row, widths)).join("");
+}
+
+/** One line of a table. */
+export function tableLine(row: readonly string[], widths: readonly number[]): string {
+  const cells = row.map((cell, column) => cell.padEnd(widths[column] ?? 0));
+  return `${cells.join("  ").trimEnd()}\n`;
 }
 
 /** What went wrong in one line: the message, and those of its causes that say more. */

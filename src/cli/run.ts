@@ -6,11 +6,12 @@
 
 import { type BpfMap, RingBuffer } from "../../maps/index.ts";
 import { attachPrograms } from "../attach.ts";
-import { CollectionSpec } from "../collection.ts";
+import { type Collection, CollectionSpec } from "../collection.ts";
 import { BpfError } from "../error.ts";
+import type { KconfigValue } from "../externs/index.ts";
 import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
 import { EventTable } from "./event-table.ts";
-import { toJson } from "./output.ts";
+import { plain, say, toJson } from "./output.ts";
 import { readObject } from "./read.ts";
 import { assignments, milliseconds, parseValue } from "./value.ts";
 
@@ -24,48 +25,96 @@ export const run: Command = async (args) => {
     as: { type: "string", multiple: true },
     dump: { type: "string", multiple: true },
   });
-  const [file, second] = requireFiles(positionals, "run FILE");
-  if (file === undefined || second !== undefined)
-    throw new CommandError("run takes one object file");
+  const [file = "", ...others] = requireFiles(positionals, "run");
+  if (others.length > 0) throw new CommandError("run takes one object file");
   const duration = values.duration === undefined ? undefined : milliseconds(values.duration);
   const count = values.count === undefined ? Number.POSITIVE_INFINITY : Number(values.count);
-  if (!(count > 0)) throw new CommandError(`--count ${values.count} is no number above 0`);
-
-  const spec = new CollectionSpec(readObject(file));
-  for (const [name, text] of assignments(values.set ?? [], "--set")) {
-    const variable = spec.variables[name];
-    if (variable === undefined) {
-      const names = Object.keys(spec.variables).join(", ") || "none";
-      throw new CommandError(`--set ${name}: the object has no such variable; it has ${names}`);
-    }
-    variable.set(parseValue(text));
+  const isCount = values.count === undefined || Number.isInteger(count);
+  if (!isCount || count < 1) {
+    throw new CommandError(`--count ${values.count} is no whole number above 0`);
   }
+  const json = values.json === true;
+
+  const spec = new CollectionSpec(readObject(file).spec);
+  const kconfig = assign(spec, assignments(values.set ?? [], "--set"));
   const types = new Map(assignments(values.as ?? [], "--as"));
   for (const name of [...types.keys(), ...(values.dump ?? [])]) {
     if (spec.maps[name] === undefined) throw new CommandError(`the object has no map ${name}`);
   }
 
+  return interruptible(async (ending) => {
+    await using collection = await load(spec, kconfig, ending.signal);
+    await using links = attachPrograms(Object.values(collection.programs), { onError: "skip" });
+    for (const { description } of links) say(`attached ${description}`);
+    for (const { program, reason } of links.skipped) say(`skipped ${program}: ${reason}`);
+    if (links.size === 0) {
+      throw new BpfError("no program of the object was attached", { code: "ERR_NOT_ATTACHED" });
+    }
+    const timer = duration === undefined ? undefined : setTimeout(() => ending.abort(), duration);
+    try {
+      await printEvents(collection.maps, types, count, json, ending);
+    } finally {
+      clearTimeout(timer);
+    }
+    for (const name of values.dump ?? []) dump(collection.maps[name]!, json);
+    return 0;
+  });
+};
+
+/** Gives variables their values; those of the kernel's configuration are returned for loading. */
+function assign(
+  spec: CollectionSpec,
+  values: readonly [name: string, text: string][],
+): Record<string, KconfigValue> {
+  const kconfig: Record<string, KconfigValue> = Object.create(null);
+  for (const [name, text] of values) {
+    const value = parseValue(text);
+    const variable = spec.variables[name];
+    if (variable !== undefined) {
+      try {
+        variable.set(value);
+      } catch (error) {
+        if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+        throw new CommandError(`--set ${name}: ${error.message}`, { cause: error });
+      }
+    } else if (spec.kconfig.some((extern) => extern.name === name)) {
+      kconfig[name] = value as KconfigValue;
+    } else {
+      const names = Object.keys(spec.variables).join(", ") || "none";
+      throw new CommandError(`--set ${name}: the object has no such variable; it has ${names}`);
+    }
+  }
+  return kconfig;
+}
+
+async function load(
+  spec: CollectionSpec,
+  kconfig: Record<string, KconfigValue>,
+  signal: AbortSignal,
+): Promise<Collection> {
+  const collection = await spec.load({ kconfig, signal }).catch((error: unknown) => {
+    throw signal.aborted ? interrupted() : error;
+  });
+  if (!signal.aborted) return collection;
+  collection.close();
+  throw interrupted();
+}
+
+function interrupted(): BpfError {
+  return new BpfError("interrupted before any program was attached", { code: "ERR_INTERRUPTED" });
+}
+
+/** Runs `body` with what SIGINT and SIGTERM abort; the second of them ends the process at once. */
+async function interruptible(body: (ending: AbortController) => Promise<number>): Promise<number> {
   const ending = new AbortController();
   const end = (): void => ending.abort();
   process.once("SIGINT", end).once("SIGTERM", end);
-  await using collection = await spec.load();
-  await using links = attachPrograms(Object.values(collection.programs), { onError: "skip" });
-  for (const { description } of links) process.stderr.write(`attached ${description}\n`);
-  for (const { program, reason } of links.skipped)
-    process.stderr.write(`skipped ${program}: ${reason}\n`);
-  if (links.size === 0)
-    throw new BpfError("no program of the object was attached", { code: "ERR_NOT_ATTACHED" });
-
-  const timer = duration === undefined ? undefined : setTimeout(end, duration);
   try {
-    await printEvents(collection.maps, types, count, values.json === true, ending);
+    return await body(ending);
   } finally {
-    clearTimeout(timer);
     process.off("SIGINT", end).off("SIGTERM", end);
   }
-  for (const name of values.dump ?? []) dump(collection.maps[name]!, values.json === true);
-  return 0;
-};
+}
 
 /** Prints the events of all ring buffers until `ending` is aborted. */
 async function printEvents(
@@ -93,7 +142,12 @@ async function printEvents(
   });
   // Without a ring buffer there is nothing to wait for but the end.
   readers.push(untilAborted(signal));
-  await Promise.all(readers);
+  try {
+    await Promise.all(readers);
+  } finally {
+    // When one reader fails, the others end too.
+    ending.abort();
+  }
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {
@@ -118,7 +172,7 @@ function dump(map: BpfMap, json: boolean): void {
   for (const [key, value] of map.entries() as Iterable<[unknown, unknown]>) {
     const line = json
       ? toJson({ map: map.name, key, value })
-      : `${map.name}[${toJson(key)}] = ${toJson(value)}`;
+      : `${plain(map.name)}[${toJson(key)}] = ${toJson(value)}`;
     process.stdout.write(`${line}\n`);
   }
 }

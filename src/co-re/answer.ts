@@ -1,8 +1,10 @@
 /**
- * Decides what a kernel answers to a question when several of its types could: all that answer must agree.
+ * Decides what a kernel answers to a question when several of its types could: all that answer must
+ * agree.
  *
- * As in libbpf's `bpf_core_calc_relo_insn`, types that answer one question about a root type are the only ones asked the next
- * question about it. Such a narrowed choice is a set of its own, so that answers can be kept for good.
+ * As in libbpf's `bpf_core_calc_relo_insn`, types that answer one question about a root type are
+ * the only ones asked the next question about it. Such a narrowed choice is a set of its own, so
+ * that answers can be kept for good.
  *
  * @module
  */
@@ -11,12 +13,16 @@ import { Kind, typeName } from "../../btf/index.ts";
 import { BpfError } from "../error.ts";
 import { explainMissing } from "./explain.ts";
 import { absenceIsAnswer, CoreKind, coreKindName } from "./kind.ts";
-import type { LocalObject, LocalQuestion, LocalRoot } from "./local-object.ts";
+import type { LocalAccess } from "./local-access.ts";
+import type { LocalQuestion } from "./local-object.ts";
 import { matchCandidate, type Place } from "./match.ts";
-import type { CoreOutcome, CoreResult } from "./result.ts";
+import { type CoreOutcome, CoreResult } from "./result.ts";
 import type { Candidate } from "./target.ts";
 import type { TypeReader } from "./type-reader.ts";
 import { highWord, lowWord, type Value, valueAt } from "./value.ts";
+
+/** BTF_INT_SIGNED and nothing else: libbpf takes a signed character for unsigned here. */
+const SIGNED = 1;
 
 /** A result, and the candidates that are left for the next question about the same root type. */
 export interface Answer {
@@ -33,18 +39,19 @@ interface Match {
 
 /** Candidates for one root type, and what they answered. */
 export class CandidateSet {
-  readonly #local: LocalObject;
-  readonly #root: LocalRoot;
+  readonly #local: TypeReader;
   readonly #candidates: readonly Candidate[];
   readonly #answers: Map<LocalQuestion, Answer> = new Map();
 
-  constructor(local: LocalObject, root: LocalRoot, candidates: readonly Candidate[]) {
+  /** `local` reads the object's types. */
+  constructor(local: TypeReader, candidates: readonly Candidate[]) {
     this.#local = local;
-    this.#root = root;
     this.#candidates = candidates;
   }
 
-  /** The answer to a question about the root type; never throws for what objects or kernels hold. */
+  /**
+   * The answer to a question about the root type; never throws for what objects or kernels hold.
+   */
   answer(question: LocalQuestion): Answer {
     let answer = this.#answers.get(question);
     if (answer === undefined) {
@@ -55,24 +62,16 @@ export class CandidateSet {
   }
 
   #decide(question: LocalQuestion): Answer {
-    const { access, value: local } = question;
-    if (access === undefined || local === undefined || this.#root.name === "") {
+    const { access, value: local, kind, root } = question;
+    if (access === undefined || local === undefined || root.name === "") {
       return { result: unanswerable(question), rest: this };
     }
-    const types = this.#local.types;
     const matches: Match[] = [];
     try {
       for (const candidate of this.#candidates) {
-        const place = matchCandidate(question.kind, types, access, candidate.types, candidate.id);
-        if (place === undefined) continue;
-        // Of several kernels and byte orders, the object's is the one that the program runs with.
-        const little = types.btf.littleEndian;
-        const match = {
-          candidate,
-          place,
-          value: valueAt(question.kind, candidate.types, place, little),
-        };
-        const conflict = disagreement(question.kind, matches[0], match);
+        const match = this.#ask(candidate, kind, access);
+        if (match === undefined) continue;
+        const conflict = disagreement(kind, matches[0], match);
         if (conflict !== undefined) {
           return { result: failure(question, "ambiguous", conflict), rest: this };
         }
@@ -84,25 +83,55 @@ export class CandidateSet {
     }
     const [first] = matches;
     if (first === undefined) {
-      const reason = explainMissing(question, types, access, this.#candidates);
-      return { result: missing(question, local, reason), rest: this };
+      const explain = (): string => explainMissing(kind, this.#local, access, this.#candidates);
+      return { result: missing(question, local, explain), rest: this };
     }
-    return { result: found(question, local, types, first), rest: this.#narrowed(matches) };
+    return { result: this.#found(question, local, first), rest: this.#narrowed(matches) };
+  }
+
+  #ask(candidate: Candidate, kind: number, access: LocalAccess): Match | undefined {
+    const { types, id } = candidate;
+    const place = matchCandidate(kind, this.#local, access, types, id);
+    if (place === undefined) return undefined;
+    // Should the byte orders differ, it is the object's that the program runs with.
+    const value = valueAt(kind, types, place, this.#local.btf.littleEndian);
+    return { candidate, place, value };
+  }
+
+  #found(question: LocalQuestion, local: Value, { candidate, value }: Match): CoreResult {
+    const resizable =
+      local.size === value.size ||
+      keepsValue(this.#local, local.sizeType, candidate.types, value.sizeType);
+    return new CoreResult(question, {
+      outcome: "found",
+      value: value.value,
+      certain: local.certain,
+      size: value.size,
+      resizable,
+      type: candidate.id,
+      module: candidate.module,
+      explain: undefined,
+    });
   }
 
   #narrowed(matches: readonly Match[]): CandidateSet {
     if (matches.length === this.#candidates.length) return this;
-    const candidates = matches.map(({ candidate }) => candidate);
-    return new CandidateSet(this.#local, this.#root, candidates);
+    return new CandidateSet(
+      this.#local,
+      matches.map(({ candidate }) => candidate),
+    );
   }
 }
 
-/** The result for a question that is not put to any kernel: the object's own type id, or one that makes no sense. */
+/**
+ * The result for a question that is not put to any kernel: the object's own type id, or one that
+ * makes no sense.
+ */
 export function unanswerable(question: LocalQuestion): CoreResult {
   const { kind, root, value, fault } = question;
   if (fault !== undefined) return failure(question, "error", fault);
-  if (kind === CoreKind.TYPE_ID_LOCAL && value !== undefined) {
-    return result(question, "found", value.value, false, undefined);
+  if (kind === CoreKind.TYPE_ID_LOCAL) {
+    return withoutPlace(question, "found", value?.value, false, undefined);
   }
   const text = `${coreKindName(kind)} of ${root.text}: a type without a name cannot be looked for`;
   return failure(question, "error", text);
@@ -113,81 +142,49 @@ function failure(
   outcome: "ambiguous" | "error",
   message: string,
 ): CoreResult {
-  return result(question, outcome, undefined, false, message);
+  return withoutPlace(question, outcome, undefined, false, () => message);
 }
 
-function missing(question: LocalQuestion, local: Value, message: string): CoreResult {
+function missing(question: LocalQuestion, local: Value, explain: () => string): CoreResult {
   const answered = absenceIsAnswer(question.kind);
-  return result(question, "missing", answered ? 0 : undefined, answered && local.certain, message);
+  const value = answered ? 0 : undefined;
+  return withoutPlace(question, "missing", value, answered && local.certain, explain);
 }
 
-/** A result without a place in the target; it is poison where there is no number. */
-function result(
+function withoutPlace(
   question: LocalQuestion,
   outcome: CoreOutcome,
-  targetValue: number | bigint | undefined,
+  value: number | bigint | undefined,
   certain: boolean,
-  message: string | undefined,
+  explain: (() => string) | undefined,
 ): CoreResult {
-  // Written out, here and below: spreading the common part took half the time of a whole relocation.
-  return {
-    kind: question.kind,
-    root: question.root.text,
-    accessor: question.accessor,
-    path: question.path,
+  return new CoreResult(question, {
     outcome,
-    poison: targetValue === undefined,
-    localValue: question.value?.value,
-    targetValue,
+    value,
     certain,
-    localSize: question.value?.size ?? 0,
-    targetSize: 0,
+    size: 0,
     resizable: false,
-    targetType: 0,
+    type: 0,
     module: undefined,
-    message,
-  };
+    explain,
+  });
 }
 
-function found(
-  question: LocalQuestion,
-  local: Value,
-  types: TypeReader,
-  { candidate, value }: Match,
-): CoreResult {
-  return {
-    kind: question.kind,
-    root: question.root.text,
-    accessor: question.accessor,
-    path: question.path,
-    outcome: "found",
-    poison: false,
-    localValue: local.value,
-    targetValue: value.value,
-    certain: local.certain,
-    localSize: local.size,
-    targetSize: value.size,
-    resizable:
-      local.size === value.size ||
-      keepsValue(types, local.sizeType, candidate.types, value.sizeType),
-    targetType: candidate.id,
-    module: candidate.module,
-    message: undefined,
-  };
-}
-
-/** Whether reading a field in its new size gives the same number: pointers, and integers that are not signed. */
+/**
+ * Whether reading a field in its new size gives the same number: pointers, and integers that are
+ * not signed.
+ */
 function keepsValue(
   local: TypeReader,
   localId: number,
   target: TypeReader,
   targetId: number,
 ): boolean {
-  const ours = local.btf.type(localId);
-  const theirs = target.btf.type(targetId);
-  if (ours.kind === Kind.PTR && theirs.kind === Kind.PTR) return true;
-  if (ours.kind !== Kind.INT || theirs.kind !== Kind.INT) return false;
-  return [ours, theirs].every(({ signed, char, bool }) => !signed || char || bool);
+  const kind = local.kind(localId);
+  const theirs = target.kind(targetId);
+  if (kind === Kind.PTR && theirs === Kind.PTR) return true;
+  if (kind !== Kind.INT || theirs !== Kind.INT) return false;
+  return local.integerEncoding(localId) !== SIGNED && target.integerEncoding(targetId) !== SIGNED;
 }
 
 /** How a further match contradicts the first one, if it does. */

@@ -1,30 +1,42 @@
 /**
- * Says in words why a kernel has not what a relocation asks for. Only called when it has not, so it walks again and slowly.
+ * Says in words why a kernel has not what a relocation asks for. Only called when somebody wants to
+ * read it, so it walks again and slowly.
  *
  * @module
  */
 
-import { Kind, type StructType, typeName } from "../../btf/index.ts";
-import { BpfError } from "../error.ts";
+import { Kind, typeName } from "../../btf/index.ts";
+import { attempt } from "./attempt.ts";
+import { isComposite } from "./compatible.ts";
 import { asksEnumerator, asksType, CoreKind } from "./kind.ts";
-import type { LocalAccess, Step } from "./local-access.ts";
-import type { LocalQuestion } from "./local-object.ts";
+import { enumeratorName, type LocalAccess, type Step } from "./local-access.ts";
 import { matchCandidate, type Place } from "./match.ts";
 import type { Candidate } from "./target.ts";
 import type { TypeReader } from "./type-reader.ts";
 
 /** The reason, such as `struct task_struct has no member state`. */
 export function explainMissing(
-  question: LocalQuestion,
+  kind: number,
   local: TypeReader,
   access: LocalAccess,
   candidates: readonly Candidate[],
 ): string {
-  const { kind, root } = question;
+  return attempt(() => explain(kind, local, access, candidates), "the kernel has no such thing");
+}
+
+function explain(
+  kind: number,
+  local: TypeReader,
+  access: LocalAccess,
+  candidates: readonly Candidate[],
+): string {
   const [first] = candidates;
-  if (first === undefined) return `the kernel has no ${root.text}`;
+  if (first === undefined) return `the kernel has no ${typeName(local.btf, access.root)}`;
   const text = typeName(first.types.btf, first.id);
-  if (asksEnumerator(kind)) return `${text} has no enumerator ${access.steps[0]?.name}`;
+  const [start] = access.steps;
+  if (asksEnumerator(kind) && start !== undefined) {
+    return `${text} has no enumerator ${enumeratorName(local, start)}`;
+  }
   if (asksType(kind)) {
     const what =
       kind === CoreKind.TYPE_MATCHES ? "lacks parts of the object's" : "is of another kind";
@@ -33,51 +45,31 @@ export function explainMissing(
   let deepest = { reached: 0, candidate: first, place: undefined as Place | undefined };
   for (const candidate of candidates) {
     for (let reached = access.steps.length - 1; reached > deepest.reached; reached--) {
-      const place = attempt(local, { ...access, steps: access.steps.slice(0, reached) }, candidate);
+      const shorter = { ...access, steps: access.steps.slice(0, reached) };
+      const { types, id } = candidate;
+      const match = (): Place | undefined =>
+        matchCandidate(CoreKind.FIELD_EXISTS, local, shorter, types, id);
+      const place = attempt(match, undefined);
       if (place !== undefined) deepest = { reached, candidate, place };
     }
   }
   const step = access.steps[deepest.reached];
   const { types, id } = deepest.candidate;
-  const holder = types.resolved(deepest.place?.last?.memberType ?? id);
-  return step === undefined ? `${text} differs` : explainStep(local, step, types, holder.id);
-}
-
-function attempt(
-  local: TypeReader,
-  access: LocalAccess,
-  { types, id }: Candidate,
-): Place | undefined {
-  try {
-    return matchCandidate(CoreKind.FIELD_EXISTS, local, access, types, id);
-  } catch (error) {
-    if (!(error instanceof BpfError)) throw error;
-    return undefined;
-  }
+  const holder = types.resolve(deepest.place?.last?.memberType ?? id);
+  return step === undefined ? `${text} differs` : explainStep(local, step, types, holder);
 }
 
 /** Why `step` cannot be taken from type `holder` of the target. */
 function explainStep(local: TypeReader, step: Step, types: TypeReader, holder: number): string {
-  const type = types.btf.type(holder);
+  const kind = types.kind(holder);
   const text = typeName(types.btf, holder);
-  if (step.name === undefined) {
-    return type.kind === Kind.ARRAY
-      ? `${text} has no element ${step.index}`
-      : `${text} is no array`;
+  if (!step.named) {
+    return kind === Kind.ARRAY ? `${text} has no element ${step.index}` : `${text} is no array`;
   }
-  if (type.kind !== Kind.STRUCT && type.kind !== Kind.UNION) return `${text} has no members`;
-  const there = findByName(types, type, step.name);
-  if (there === undefined) return `${text} has no member ${step.name}`;
+  if (!isComposite(kind)) return `${text} has no members`;
+  const name = local.btf.string(step.nameOffset);
+  const there = types.findMember(holder, local.nameAt(step.nameOffset), 0, () => true);
+  if (there === undefined) return `${text} has no member ${name}`;
   const ours = typeName(local.btf, step.memberType);
-  return `member ${step.name} of ${text} is ${typeName(types.btf, there)}, in the object ${ours}`;
-}
-
-/** The type of the first member of that name. */
-function findByName(types: TypeReader, struct: StructType, name: string): number | undefined {
-  try {
-    return types.findMember(struct, name, 0, () => true)?.type;
-  } catch (error) {
-    if (!(error instanceof BpfError)) throw error;
-    return undefined;
-  }
+  return `member ${name} of ${text} is ${typeName(types.btf, there.type)}, in the object ${ours}`;
 }

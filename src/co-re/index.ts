@@ -16,5 +16,5 @@ export {
   relocateProgram,
   relocationFailure,
 } from "./relocate.ts";
-export type { CoreOutcome, CoreResult } from "./result.ts";
+export { type CoreOutcome, CoreResult, type TargetAnswer } from "./result.ts";
 export { CoreTarget, type CoreTargetOptions, type ModuleBtf } from "./target.ts";

@@ -1,5 +1,6 @@
 /**
- * The thirteen questions that a CO-RE relocation can ask, their names, and which of them are about fields, types or enumerators.
+ * The thirteen questions that a CO-RE relocation can ask, their names, and which of them are about
+ * fields, types or enumerators.
  *
  * From `enum bpf_core_relo_kind` of include/uapi/linux/bpf.h.
  *
@@ -62,7 +63,10 @@ export function asksEnumerator(kind: number): boolean {
   return kind === CoreKind.ENUMVAL_EXISTS || kind === CoreKind.ENUMVAL_VALUE;
 }
 
-/** Whether the answer for what the target lacks is the constant 0, so that no instruction needs poison. */
+/**
+ * Whether the answer for what the target lacks is the constant 0, so that no instruction needs
+ * poison.
+ */
 export function absenceIsAnswer(kind: number): boolean {
   return kind === CoreKind.FIELD_EXISTS || kind === CoreKind.ENUMVAL_EXISTS || asksType(kind);
 }

@@ -1,13 +1,14 @@
 /**
- * What a relocation record means in the object's own BTF: the root type, the steps of its accessor, and the same as C text.
+ * What a relocation record means in the object's own BTF: the root type, the steps of its accessor,
+ * and the same as C text.
  *
- * Named steps are kept and anonymous levels are folded into the bit offset, since only names mean something in another BTF.
- * Targets are not looked at here.
+ * Named steps are kept and anonymous levels are folded into the bit offset, since only names mean
+ * something in another BTF. Targets are not looked at here.
  *
  * @module
  */
 
-import { type ArrayType, type BtfType, Kind, typeName } from "../../btf/index.ts";
+import { Kind, typeName } from "../../btf/index.ts";
 import { BtfError } from "../error.ts";
 import { asksEnumerator, asksField, asksType, coreKindName } from "./kind.ts";
 import { MAX_STEPS, type TypeReader } from "./type-reader.ts";
@@ -22,17 +23,18 @@ export interface CoreQuestion {
   readonly kind: number;
 }
 
-/** A named member of a structure, or (without a name) an element of an array. */
+/** A named member of a structure, an element of an array, or an enumerator. */
 export interface Step {
-  /** The structure, or the type of the element. */
+  readonly named: boolean;
+  /** The structure, the type of the element, or the enumeration. */
   readonly type: number;
   readonly index: number;
-  /** Name of the member or enumerator, undefined for an element. */
-  readonly name: string | undefined;
-  /** The member's type; for an element the same as `type`. */
+  /** The type of the member; for an element and an enumerator the same as `type`. */
   readonly memberType: number;
   /** Size of a bitfield, 0 for everything else. */
   readonly bitSize: number;
+  /** Where the member's name is in the BTF's strings; 0 where the step is no member. */
+  readonly nameOffset: number;
 }
 
 /** A walk from a root type to a field; the first step is the index of the root. */
@@ -43,23 +45,35 @@ export interface LocalAccess {
   readonly bitOffset: number;
 }
 
+/** A step to an element of an array. */
+export function elementStep(type: number, index: number): Step {
+  return { named: false, type, index, memberType: type, bitSize: 0, nameOffset: 0 };
+}
+
+/** A step to an enumerator. */
+export function enumeratorStep(type: number, index: number): Step {
+  return { named: true, type, index, memberType: type, bitSize: 0, nameOffset: 0 };
+}
+
 /** Low 32 bits of the bit offset of element `index`. */
 export function elementBits(index: number, size: number): number {
   return Math.imul(Math.imul(index, size), 8) >>> 0;
 }
 
 /**
- * Whether `array` is the flexible last member of its structure, so that any index is good.
- *
- * `owner` and `index` say where the array is a member directly; `owner` is undefined for the element of another array.
+ * Whether element `index` is in the array to which `before` led: any is, where the array is the
+ * flexible last member.
  */
-export function isFlexible(array: ArrayType, owner: BtfType | undefined, index: number): boolean {
-  if (array.length > 0 || owner === undefined) return false;
-  if (owner.kind !== Kind.STRUCT && owner.kind !== Kind.UNION) return false;
-  return index === owner.members.length - 1;
+export function hasElement(types: TypeReader, array: number, index: number, before: Step): boolean {
+  const length = types.arrayLength(array);
+  if (index < length) return true;
+  return length === 0 && before.named && before.index === types.count(before.type) - 1;
 }
 
-/** Decodes a record against the object's BTF; throws BtfError where the accessor does not fit the types. */
+/**
+ * Decodes a record against the object's BTF; throws BtfError where the accessor does not fit the
+ * types.
+ */
 export function parseAccess(types: TypeReader, question: CoreQuestion): LocalAccess {
   const { type: root, accessor, kind } = question;
   if (asksType(kind)) {
@@ -68,17 +82,17 @@ export function parseAccess(types: TypeReader, question: CoreQuestion): LocalAcc
     return { root, steps: [], bitOffset: 0 };
   }
   const indexes = parseIndexes(question);
-  const start = types.resolved(root);
-  const [first = 0] = indexes;
+  const start = types.resolve(root);
+  const first = indexes[0] ?? 0;
   if (asksEnumerator(kind)) {
-    if (start.kind !== Kind.ENUM && start.kind !== Kind.ENUM64) {
+    const startKind = types.kind(start);
+    if (startKind !== Kind.ENUM && startKind !== Kind.ENUM64) {
       throw malformed(question, "the root is no enumeration");
     }
-    const value = indexes.length === 1 ? start.values[first] : undefined;
-    if (value === undefined) throw malformed(question, "there is no such enumerator");
-    const { name } = value;
-    const step: Step = { type: start.id, index: first, name, memberType: start.id, bitSize: 0 };
-    return { root, steps: [step], bitOffset: 0 };
+    if (indexes.length > 1 || first >= types.count(start)) {
+      throw malformed(question, "there is no such enumerator");
+    }
+    return { root, steps: [enumeratorStep(start, first)], bitOffset: 0 };
   }
   if (!asksField(kind)) throw malformed(question, "this kind of relocation is not known");
   return walk(types, question, indexes, start);
@@ -88,50 +102,61 @@ function walk(
   types: TypeReader,
   question: CoreQuestion,
   indexes: readonly number[],
-  start: BtfType,
+  start: number,
 ): LocalAccess {
-  const [first = 0] = indexes;
-  const steps: Step[] = [element(start.id, first)];
-  let bitOffset = elementBits(first, types.size(start.id));
+  let before = elementStep(start, indexes[0] ?? 0);
+  const steps = [before];
+  let bitOffset = elementBits(before.index, types.size(start));
   let current = start;
-  for (const index of indexes.slice(1)) {
-    if (current.kind === Kind.STRUCT || current.kind === Kind.UNION) {
-      const member = current.members[index];
+  for (let at = 1; at < indexes.length; at++) {
+    const index = indexes[at]!;
+    const kind = types.kind(current);
+    if (kind === Kind.STRUCT || kind === Kind.UNION) {
+      const member = types.member(current, index);
       if (member === undefined) throw malformed(question, "there is no such member");
+      const { type: memberType, bitSize, nameOffset } = member;
       bitOffset = (bitOffset + member.bitOffset) >>> 0;
-      if (member.name !== "") {
-        const { name, type: memberType, bitSize } = member;
-        steps.push({ type: current.id, index, name, memberType, bitSize });
+      if (nameOffset !== 0) {
+        before = { named: true, type: current, index, memberType, bitSize, nameOffset };
+        steps.push(before);
       }
-      current = types.resolved(member.type);
-    } else if (current.kind === Kind.ARRAY) {
-      const before = steps[steps.length - 1] as Step;
-      const owner = before.name === undefined ? undefined : types.btf.type(before.type);
-      if (index >= current.length && !isFlexible(current, owner, before.index)) {
-        throw malformed(question, `${typeName(types.btf, current.id)} has no element ${index}`);
+      current = types.resolve(memberType);
+    } else if (kind === Kind.ARRAY) {
+      if (!hasElement(types, current, index, before)) {
+        throw malformed(question, `${typeName(types.btf, current)} has no element ${index}`);
       }
-      current = types.resolved(current.element);
-      steps.push(element(current.id, index));
-      bitOffset = (bitOffset + elementBits(index, types.size(current.id))) >>> 0;
+      current = types.resolve(types.arrayElement(current));
+      before = elementStep(current, index);
+      steps.push(before);
+      bitOffset = (bitOffset + elementBits(index, types.size(current))) >>> 0;
     } else {
-      throw malformed(question, `${typeName(types.btf, current.id)} has no members`);
+      throw malformed(question, `${typeName(types.btf, current)} has no members`);
     }
   }
   return { root: question.type, steps, bitOffset };
 }
 
-function element(type: number, index: number): Step {
-  return { type, index, name: undefined, memberType: type, bitSize: 0 };
-}
+const DIGIT_0 = 0x30;
+const COLON = 0x3a;
 
 function parseIndexes(question: CoreQuestion): number[] {
-  if (!/^\d+(:\d+)*$/.test(question.accessor))
-    throw malformed(question, "the accessor is malformed");
-  const indexes = question.accessor.split(":").map(Number);
-  if (indexes.length > MAX_STEPS) throw malformed(question, "the accessor has too many steps");
-  if (indexes.some((index) => index > 0x7fff_ffff)) {
-    throw malformed(question, "an index of the accessor is above 2^31");
+  const { accessor } = question;
+  const indexes: number[] = [];
+  let index = -1;
+  for (let at = 0; at <= accessor.length; at++) {
+    const code = at === accessor.length ? COLON : accessor.charCodeAt(at);
+    if (code === COLON) {
+      if (index < 0) throw malformed(question, "the accessor is malformed");
+      indexes.push(index);
+      index = -1;
+    } else {
+      if (code < DIGIT_0 || code > DIGIT_0 + 9)
+        throw malformed(question, "the accessor is malformed");
+      index = Math.max(index, 0) * 10 + code - DIGIT_0;
+      if (index > 0x7fff_ffff) throw malformed(question, "an index of the accessor is above 2^31");
+    }
   }
+  if (indexes.length > MAX_STEPS) throw malformed(question, "the accessor has too many steps");
   return indexes;
 }
 
@@ -141,13 +166,25 @@ function malformed(question: CoreQuestion, reason: string): BtfError {
   return new BtfError(text, { typeId: type });
 }
 
-/** The access as C text, such as `task_struct.se.vruntime`, `cpu_rq[1].curr` or `tcp_state::TCP_LISTEN`. */
+/** The name of an enumerator. */
+export function enumeratorName(types: TypeReader, { type: id, index }: Step): string {
+  const type = types.btf.type(id);
+  if (type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64) return "";
+  return type.values[index]?.name ?? "";
+}
+
+/**
+ * The access as C text, such as `task_struct.se.vruntime`, `cpu_rq[1].curr` or
+ * `tcp_state::TCP_LISTEN`.
+ */
 export function accessText(types: TypeReader, access: LocalAccess, kind: number): string {
   const root = types.btf.name(access.root) || "(anonymous)";
-  if (asksEnumerator(kind)) return `${root}::${access.steps[0]?.name}`;
+  const [first] = access.steps;
+  if (asksEnumerator(kind) && first !== undefined)
+    return `${root}::${enumeratorName(types, first)}`;
   let text = root;
-  for (const [position, { name, index }] of access.steps.entries()) {
-    if (name !== undefined) text += `.${name}`;
+  for (const [position, { named, nameOffset, index }] of access.steps.entries()) {
+    if (named) text += `.${types.btf.string(nameOffset)}`;
     else if (position > 0 || index > 0) text += `[${index}]`;
   }
   return text;

@@ -1,16 +1,26 @@
 /**
- * Finds what a relocation asks for in one candidate type of the target: the field, the enumerator, or the type itself.
+ * Finds what a relocation asks for in one candidate type of the target: the field, the enumerator,
+ * or the type itself.
  *
- * The rules of libbpf's `bpf_core_spec_match`. Where several candidates answer, answer.ts decides between them.
+ * The rules of libbpf's `bpf_core_spec_match`. Where several candidates answer, answer.ts decides
+ * between them.
  *
  * @module
  */
 
 import { essentialName, Kind } from "../../btf/index.ts";
 import { BtfError } from "../error.ts";
-import { fieldsCompatible, typesCompatible } from "./compatible.ts";
+import { fieldsCompatible, isComposite, typesCompatible } from "./compatible.ts";
 import { asksEnumerator, asksType, CoreKind } from "./kind.ts";
-import { elementBits, isFlexible, type LocalAccess, type Step } from "./local-access.ts";
+import {
+  elementBits,
+  elementStep,
+  enumeratorName,
+  enumeratorStep,
+  hasElement,
+  type LocalAccess,
+  type Step,
+} from "./local-access.ts";
 import { typesMatch } from "./matches.ts";
 import { MAX_STEPS, type TypeReader } from "./type-reader.ts";
 
@@ -29,9 +39,11 @@ export function localPlace(access: LocalAccess): Place {
 }
 
 /**
- * The place in candidate `id` of the target that answers to `access` of the object; undefined where it has none.
+ * The place in candidate `id` of the target that answers to `access` of the object; undefined where
+ * it has none.
  *
- * Throws BtfError where the candidate's types cannot be followed, for instance for an element of a type without a size.
+ * Throws BtfError where the candidate's types cannot be followed, for instance for an element of a
+ * type without a size.
  */
 export function matchCandidate(
   kind: number,
@@ -45,19 +57,26 @@ export function matchCandidate(
     if (!compare(local, access.root, target, id)) return undefined;
     return { root: id, last: undefined, bitOffset: 0 };
   }
-  if (asksEnumerator(kind)) return matchEnumerator(access, target, id);
+  if (asksEnumerator(kind)) return matchEnumerator(local, access, target, id);
   return matchField(local, access, target, id);
 }
 
-function matchEnumerator(access: LocalAccess, target: TypeReader, id: number): Place | undefined {
-  const type = target.resolved(id);
-  if (type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64) return undefined;
-  const wanted = essentialName(access.steps[0]?.name ?? "");
-  const index = type.values.findIndex(({ name }) => essentialName(name) === wanted);
-  const name = type.values[index]?.name;
-  if (name === undefined) return undefined;
-  const last: Step = { type: type.id, index, name, memberType: type.id, bitSize: 0 };
-  return { root: id, last, bitOffset: 0 };
+function matchEnumerator(
+  local: TypeReader,
+  access: LocalAccess,
+  target: TypeReader,
+  id: number,
+): Place | undefined {
+  const [first] = access.steps;
+  const type = target.btf.type(target.resolve(id));
+  if (first === undefined || (type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64))
+    return undefined;
+  const wanted = essentialName(enumeratorName(local, first));
+  const index = type.values.findIndex(
+    ({ name }) => name.startsWith(wanted) && essentialName(name) === wanted,
+  );
+  if (index === -1) return undefined;
+  return { root: id, last: enumeratorStep(type.id, index), bitOffset: 0 };
 }
 
 function matchField(
@@ -66,38 +85,34 @@ function matchField(
   target: TypeReader,
   id: number,
 ): Place | undefined {
-  let current = target.resolved(id);
+  let current = target.resolve(id);
   let last: Step | undefined;
   let bitOffset = 0;
   let taken = 0;
   for (const step of access.steps) {
-    if (step.name !== undefined) {
-      if (current.kind !== Kind.STRUCT && current.kind !== Kind.UNION) return undefined;
-      const member = target.findMember(current, step.name, taken, ({ type }) =>
-        fieldsCompatible(local, step.memberType, target, type),
-      );
+    if (step.named) {
+      if (!isComposite(target.kind(current))) return undefined;
+      const name = local.nameAt(step.nameOffset);
+      const accept = (type: number): boolean =>
+        fieldsCompatible(local, step.memberType, target, type);
+      const member = target.findMember(current, name, taken, accept);
       if (member === undefined) return undefined;
       const { owner: type, index, type: memberType, bitSize } = member;
-      last = { type, index, name: step.name, memberType, bitSize };
+      last = { named: true, type, index, memberType, bitSize, nameOffset: 0 };
       bitOffset = (bitOffset + member.bitOffset) >>> 0;
       taken += member.depth;
-      current = target.resolved(memberType);
+      current = target.resolve(memberType);
       continue;
     }
     if (last !== undefined) {
-      if (current.kind !== Kind.ARRAY) return undefined;
-      const owner = last.name === undefined ? undefined : target.btf.type(last.type);
-      const inside = step.index < current.length || isFlexible(current, owner, last.index);
-      if (!inside) return undefined;
-      current = target.resolved(current.element);
+      if (target.kind(current) !== Kind.ARRAY) return undefined;
+      if (!hasElement(target, current, step.index, last)) return undefined;
+      current = target.resolve(target.arrayElement(current));
     }
-    if (taken === MAX_STEPS) {
-      throw new BtfError("the field is nested too deep", { typeId: id });
-    }
+    if (taken === MAX_STEPS) throw new BtfError("the field is nested too deep", { typeId: id });
     taken++;
-    const { index } = step;
-    last = { type: current.id, index, name: undefined, memberType: current.id, bitSize: 0 };
-    bitOffset = (bitOffset + elementBits(index, target.size(current.id))) >>> 0;
+    last = elementStep(current, step.index);
+    bitOffset = (bitOffset + elementBits(step.index, target.size(current))) >>> 0;
   }
   return { root: id, last, bitOffset };
 }

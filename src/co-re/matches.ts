@@ -1,8 +1,10 @@
 /**
- * The strict comparison behind `type_matches`: the target has all that the object's type has, by name, with the same layout-free shape.
+ * The strict comparison behind `type_matches`: the target has all that the object's type has, by
+ * name, with the same layout-free shape.
  *
- * The rules of libbpf's `bpf_core_types_match`: members and enumerators are found by essential name in any order, integers agree in
- * size and sign, and behind a pointer a structure is known by its name alone.
+ * The rules of libbpf's `bpf_core_types_match`: members and enumerators are found by essential name
+ * in any order, integers agree in size and sign, and behind a pointer a structure is known by its
+ * name alone.
  *
  * @module
  */
@@ -22,10 +24,15 @@ import { isComposite } from "./compatible.ts";
 import type { TypeReader } from "./type-reader.ts";
 
 const MAX_DEPTH = 32;
-/** Pairs of types that one question may compare; a copy of all of task_struct needs a few hundred. */
+/**
+ * Pairs of types that one question may compare; a copy of all of task_struct needs a few hundred.
+ */
 const MAX_COMPARISONS = 100_000;
 
-/** Whether the target's type has all that the object's has; throws BtfError where the types are nested too deep to say. */
+/**
+ * Whether the target's type has all that the object's has; throws BtfError where the types are
+ * nested too deep to say.
+ */
 export function typesMatch(
   local: TypeReader,
   localId: number,
@@ -51,8 +58,8 @@ class Matcher {
     let [ourId, theirId] = [localId, targetId];
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       if (this.#left-- === 0) throw this.#tooDeep(ourId);
-      const ours = this.#local.resolved(ourId);
-      const theirs = this.#target.resolved(theirId);
+      const ours = this.#local.btf.type(this.#local.resolve(ourId));
+      const theirs = this.#target.btf.type(this.#target.resolve(theirId));
       if (essentialName(ours.name) !== essentialName(theirs.name)) return false;
       switch (ours.kind) {
         case Kind.VOID:
@@ -98,7 +105,10 @@ class Matcher {
     throw this.#tooDeep(localId);
   }
 
-  /** Every member of ours has a match among those of theirs that bear its name; anonymous ones stand for each other. */
+  /**
+   * Every member of ours has a match among those of theirs that bear its name; anonymous ones stand
+   * for each other.
+   */
   #matchMembers(ours: StructType, theirs: StructType, level: number): boolean {
     if (ours.members.length > theirs.members.length) return false;
     const byName = new Map<string, number[]>();
@@ -119,14 +129,20 @@ class Matcher {
   }
 }
 
-/** A forward declaration of ours: the same in the target, or behind a pointer also the thing that it declares. */
+/**
+ * A forward declaration of ours: the same in the target, or behind a pointer also the thing that it
+ * declares.
+ */
 function matchForward(ours: FwdType, theirs: BtfType, behindPointer: boolean): boolean {
   if (theirs.kind === Kind.FWD) return ours.union === theirs.union;
   if (!behindPointer) return false;
   return theirs.kind === (ours.union ? Kind.UNION : Kind.STRUCT);
 }
 
-/** Behind a pointer members do not count, and the target may know the type by a forward declaration only. */
+/**
+ * Behind a pointer members do not count, and the target may know the type by a forward declaration
+ * only.
+ */
 function matchPointedComposite(ours: StructType, theirs: BtfType): boolean {
   if (isComposite(theirs.kind)) return ours.kind === theirs.kind;
   return theirs.kind === Kind.FWD && theirs.union === (ours.kind === Kind.UNION);

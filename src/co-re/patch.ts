@@ -1,8 +1,10 @@
 /**
- * Puts the result of a relocation into an instruction, or poisons the instruction where there is no result.
+ * Puts the result of a relocation into an instruction, or poisons the instruction where there is no
+ * result.
  *
- * The rules of libbpf's `bpf_core_patch_insn`, its bytes included. Poison is a call of a helper that no kernel has: the verifier refuses it
- * where it can be reached and drops it with the rest of dead code.
+ * The rules of libbpf's `bpf_core_patch_insn`, its bytes included. Poison is a call of a helper
+ * that no kernel has: the verifier refuses it where it can be reached and drops it with the rest of
+ * dead code.
  *
  * @module
  */
@@ -26,7 +28,10 @@ import { viewOf } from "../bytes.ts";
 import type { CoreResult } from "./result.ts";
 import { highWord, lowWord } from "./value.ts";
 
-/** The number of the helper that a poisoned instruction calls, 0xbad2310, as verifier logs print it: `unknown#195896080`. */
+/**
+ * The number of the helper that a poisoned instruction calls, 0xbad2310, as verifier logs print it:
+ * `unknown#195896080`.
+ */
 export const POISON = 195_896_080;
 
 const MAX_OFFSET = 0x7fff;
@@ -70,7 +75,10 @@ export function patchInstruction(
   return patch;
 }
 
-/** Makes the instruction a call of helper {@link POISON}; of a two-slot load both slots, lest the verifier complain of opcode 0. */
+/**
+ * Makes the instruction a call of helper {@link POISON}; of a two-slot load both slots, lest the
+ * verifier complain of opcode 0.
+ */
 function poison(view: DataView, slot: number, little: boolean): void {
   const slots = isLoadImm64(opcodeAt(view, slot)) ? 2 : 1;
   for (let at = slot * SLOT; at < (slot + slots) * SLOT && at < view.byteLength; at += SLOT) {
@@ -143,8 +151,11 @@ function applyToAccess(
     return patched;
   }
   if (!result.resizable) {
-    const message = `a load or store of ${localSize} bytes cannot be one of ${targetSize}: only pointers and unsigned integers can be resized`;
-    return { outcome: "poisoned", message };
+    const sizes = `a load or store of ${localSize} bytes cannot be one of ${targetSize}`;
+    return {
+      outcome: "poisoned",
+      message: `${sizes}: only pointers and unsigned integers can be resized`,
+    };
   }
   const opcode = opcodeAt(view, slot);
   const size = accessBytes(opcode);

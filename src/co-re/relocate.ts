@@ -1,5 +1,6 @@
 /**
- * CO-RE relocation: one question to one kernel, and all questions of a program put into its instructions.
+ * CO-RE relocation: one question to one kernel, and all questions of a program put into its
+ * instructions.
  *
  * @module
  */
@@ -23,8 +24,9 @@ export interface CoreRelocation extends CoreQuestion {
 /**
  * The choice of candidates for each root type during one load of one object.
  *
- * libbpf asks the second question about a type only of those candidates that answered the first one. Use one object of this class for
- * all programs of an object, in the order of .BTF.ext, and the choice is libbpf's.
+ * libbpf asks the second question about a type only of those candidates that answered the first
+ * one. Use one object of this class for all programs of an object, in the order of .BTF.ext, and
+ * the choice is libbpf's.
  */
 export class Narrowing {
   readonly #sets: Map<number, CandidateSet> = new Map();
@@ -41,7 +43,8 @@ export class Narrowing {
 }
 
 /**
- * Asks a kernel one question of an object; never throws for what objects and kernels hold: the result's `outcome` tells.
+ * Asks a kernel one question of an object; never throws for what objects and kernels hold: the
+ * result's `outcome` tells.
  *
  * Without `narrowing` all types of the fitting name are asked.
  */
@@ -53,7 +56,7 @@ export function computeRelocation(
 ): CoreResult {
   const object = LocalObject.of(local);
   const root = object.root(question.type);
-  const asked = object.question(root, question.accessor, question.kind);
+  const asked = root.question(question.accessor, question.kind);
   if (asked.fault !== undefined || question.kind === CoreKind.TYPE_ID_LOCAL) {
     return unanswerable(asked);
   }
@@ -64,10 +67,12 @@ export function computeRelocation(
 }
 
 /**
- * Applies a program's relocations to its instructions, in place; returns what each came to, in the order of the relocations.
+ * Applies a program's relocations to its instructions, in place; returns what each came to, in the
+ * order of the relocations.
  *
- * An instruction whose relocation is ambiguous or in error is poisoned like one whose field is missing. libbpf refuses to load the
- * object then: {@link relocationFailure} makes the error for that. `name` is the program's, for messages.
+ * An instruction whose relocation is ambiguous or in error is poisoned like one whose field is
+ * missing. libbpf refuses to load the object then: {@link relocationFailure} makes the error for
+ * that. `name` is the program's, for messages.
  */
 export function relocateProgram(
   instructions: Uint8Array,
@@ -84,12 +89,14 @@ export function relocateProgram(
     const patch = patchInstruction(instructions, slot, little, result);
     if (patch.outcome === "patched" || result.poison) return result;
     const outcome = patch.outcome === "error" ? patch.outcome : result.outcome;
-    const message = `instruction ${slot} of ${name}: ${patch.message}`;
-    return { ...result, outcome, poison: true, targetValue: undefined, message };
+    return result.refused(outcome, `instruction ${slot} of ${name}: ${patch.message}`);
   });
 }
 
-/** The error for the first relocation that is ambiguous or makes no sense, undefined where there is none. */
+/**
+ * The error for the first relocation that is ambiguous or makes no sense, undefined where there is
+ * none.
+ */
 export function relocationFailure(
   program: string,
   relocations: readonly CoreRelocation[],
@@ -100,9 +107,11 @@ export function relocationFailure(
   const result = results[index];
   const slot = relocations[index]?.slot;
   if (result === undefined) return undefined;
+  const where = `instruction ${slot} of program ${program} against ${target.name}`;
   const what = `${coreKindName(result.kind)} of ${result.path}`;
-  return new RelocationError(
-    `relocating instruction ${slot} of program ${program} against ${target.name}: ${what}: ${result.message}`,
-    { program, instruction: slot, symbol: result.path },
-  );
+  return new RelocationError(`relocating ${where}: ${what}: ${result.message}`, {
+    program,
+    instruction: slot,
+    symbol: result.path,
+  });
 }

@@ -1,8 +1,10 @@
 /**
- * A kernel as a target of relocation: its BTF and those of its modules, searched for candidates by the root type's name.
+ * A kernel as a target of relocation: its BTF and those of its modules, searched for candidates by
+ * the root type's name.
  *
- * As in libbpf, modules are asked only for what vmlinux does not have. Which candidate answers is decided in answer.ts; this file
- * only finds them, and keeps what was found for as long as the target lives.
+ * As in libbpf, modules are asked only for what vmlinux does not have. Which candidate answers is
+ * decided in answer.ts; this file only finds them, and keeps what was found for as long as the
+ * target lives.
  *
  * @module
  */
@@ -35,7 +37,10 @@ export interface Candidate {
   readonly module: string | undefined;
 }
 
-/** A kernel to relocate against. Keep it, and relocating the next object against the same kernel costs next to nothing. */
+/**
+ * A kernel to relocate against. Keep it, and relocating the next object against the same kernel
+ * costs next to nothing.
+ */
 export class CoreTarget {
   readonly vmlinux: Btf;
   readonly name: string;
@@ -52,7 +57,10 @@ export class CoreTarget {
     this.#vmlinuxTypes = new TypeReader(vmlinux);
   }
 
-  /** @internal All candidates for a root type of an object, with the answers that were already worked out. */
+  /**
+   * @internal All candidates for a root type of an object, with the answers that were already
+   * worked out.
+   */
   candidateSet(local: LocalObject, root: LocalRoot): CandidateSet {
     let sets = this.#sets.get(local);
     if (sets === undefined) {
@@ -61,7 +69,7 @@ export class CoreTarget {
     }
     let set = sets.get(root.id);
     if (set === undefined) {
-      set = new CandidateSet(local, root, this.#find(root.name, root.kind));
+      set = new CandidateSet(local.types, this.#find(root.name, root.kind));
       sets.set(root.id, set);
     }
     return set;

@@ -1,14 +1,18 @@
 /**
- * Computes the number that a relocation puts into an instruction, from a place in one BTF: offset, size, sign, shift, id or enumerator.
+ * Computes the number that a relocation puts into an instruction, from a place in one BTF: offset,
+ * size, sign, shift, id or enumerator.
  *
- * The rules of libbpf's `bpf_core_calc_field_relo` and its siblings, with its 32-bit arithmetic. What is done with the number is not decided here.
+ * The rules of libbpf's `bpf_core_calc_field_relo` and its siblings, with its 32-bit arithmetic.
+ * What is done with the number is not decided here.
  *
  * @module
  */
 
 import { Kind, typeName } from "../../btf/index.ts";
 import { BtfError } from "../error.ts";
+import { isEnumeration } from "./compatible.ts";
 import { asksEnumerator, asksType, CoreKind, coreKindName } from "./kind.ts";
+import type { Step } from "./local-access.ts";
 import type { Place } from "./match.ts";
 import type { TypeReader } from "./type-reader.ts";
 
@@ -16,7 +20,9 @@ import type { TypeReader } from "./type-reader.ts";
 export interface Value {
   /** Unsigned 32-bit number, value of a 32-bit enumerator, or bigint for one of 64 bits. */
   readonly value: number | bigint;
-  /** Bytes that a load or store of the field moves; 0 where that is no question, as for bitfields. */
+  /**
+   * Bytes that a load or store of the field moves; 0 where that is no question, as for bitfields.
+   */
   readonly size: number;
   /** The type of those bytes, 0 where that is no question. */
   readonly sizeType: number;
@@ -29,7 +35,10 @@ export function lowWord(value: number | bigint): number {
   return typeof value === "number" ? value | 0 : Number(BigInt.asIntN(32, value));
 }
 
-/** The high 32 bits of a number, signed; enumerators of 32 bits are sign-extended, even unsigned ones, as libbpf does. */
+/**
+ * The high 32 bits of a number, signed; enumerators of 32 bits are sign-extended, even unsigned
+ * ones, as libbpf does.
+ */
 export function highWord(kind: number, value: number | bigint): number {
   if (typeof value === "bigint") return Number(BigInt.asIntN(32, value >> 32n));
   return kind === CoreKind.ENUMVAL_VALUE ? value >> 31 : 0;
@@ -38,7 +47,10 @@ export function highWord(kind: number, value: number | bigint): number {
 /** The largest word that a bitfield is loaded with. */
 const MAX_WORD = 8;
 
-/** The number that answers question `kind` at `place`; throws BtfError where the types allow no answer. */
+/**
+ * The number that answers question `kind` at `place`; throws BtfError where the types allow no
+ * answer.
+ */
 export function valueAt(kind: number, types: TypeReader, place: Place, little: boolean): Value {
   if (asksType(kind)) return typeValue(kind, types, place);
   if (asksEnumerator(kind)) return enumeratorValue(kind, types, place);
@@ -75,27 +87,56 @@ function fieldValue(kind: number, types: TypeReader, place: Place, little: boole
   if (kind === CoreKind.FIELD_EXISTS) return plain(1);
   const { last, bitOffset } = place;
   if (last === undefined) throw new BtfError("the field has no place", { typeId: place.root });
-  if (last.name === undefined) return elementValue(kind, types, place, last.type);
-
-  const word =
-    last.bitSize > 0 ? wordOfBits(types, last, bitOffset) : wordOfField(types, last, bitOffset);
-  const bits = last.bitSize > 0 ? last.bitSize : word.size * 8;
-  const before = bitOffset - word.offset * 8;
-  // For a bitfield the compiler may choose another word than we do, but never another sign or width.
-  const certain = last.bitSize === 0;
+  if (!last.named) return elementValue(kind, types, place, last.type);
+  if (last.bitSize > 0) return bitfieldValue(kind, types, last, bitOffset, little);
+  if (kind === CoreKind.FIELD_BYTE_OFFSET) {
+    return offsetValue(types, bitOffset >>> 3, last.memberType);
+  }
+  const size = types.size(types.resolve(last.memberType));
+  // Whole bytes from a whole byte on: for once the byte order makes no difference.
+  const shift = (64 - size * 8) >>> 0;
+  const inByte = bitOffset & 7;
   switch (kind) {
-    case CoreKind.FIELD_BYTE_OFFSET:
-      return certain ? offsetValue(types, word.offset, last.memberType) : plain(word.offset, false);
     case CoreKind.FIELD_BYTE_SIZE:
-      return plain(word.size, certain);
+      return plain(size);
     case CoreKind.FIELD_SIGNED:
       return plain(isSigned(types, last.memberType) ? 1 : 0);
     case CoreKind.FIELD_LSHIFT_U64:
-      return plain((little ? 64 - (before + bits) : (8 - word.size) * 8 + before) >>> 0, certain);
+      return plain((little ? shift - inByte : shift + inByte) >>> 0);
     case CoreKind.FIELD_RSHIFT_U64:
-      return plain((64 - bits) >>> 0);
+      return plain(shift);
     default:
-      throw new BtfError(`${coreKindName(kind)} is no question about a field`);
+      throw notAboutFields(kind);
+  }
+}
+
+/**
+ * For a bitfield the compiler may choose another word than we do, but never another sign or width.
+ */
+function bitfieldValue(
+  kind: number,
+  types: TypeReader,
+  field: Step,
+  bitOffset: number,
+  little: boolean,
+): Value {
+  const { offset, size } = wordOfBits(types, field, bitOffset);
+  const before = bitOffset - offset * 8;
+  switch (kind) {
+    case CoreKind.FIELD_BYTE_OFFSET:
+      return plain(offset, false);
+    case CoreKind.FIELD_BYTE_SIZE:
+      return plain(size, false);
+    case CoreKind.FIELD_SIGNED:
+      return plain(isSigned(types, field.memberType) ? 1 : 0);
+    case CoreKind.FIELD_LSHIFT_U64: {
+      const shift = little ? 64 - (before + field.bitSize) : (8 - size) * 8 + before;
+      return plain(shift >>> 0, false);
+    }
+    case CoreKind.FIELD_RSHIFT_U64:
+      return plain((64 - field.bitSize) >>> 0);
+    default:
+      throw notAboutFields(kind);
   }
 }
 
@@ -111,10 +152,15 @@ function elementValue(kind: number, types: TypeReader, place: Place, element: nu
   }
 }
 
-/** An offset, with the size that a load or store at it has: for an array that of the innermost element. */
+/**
+ * An offset, with the size that a load or store at it has: for an array that of the innermost
+ * element.
+ */
 function offsetValue(types: TypeReader, offset: number, field: number): Value {
-  const size = types.size(types.innermost(field));
-  return { value: offset, size, sizeType: types.resolved(field).id, certain: true };
+  // libbpf measures the field as a whole first, and refuses what has no size as a whole.
+  const sizeType = types.resolve(field);
+  types.size(sizeType);
+  return { value: offset, size: types.size(types.innermost(sizeType)), sizeType, certain: true };
 }
 
 interface Word {
@@ -122,35 +168,38 @@ interface Word {
   readonly size: number;
 }
 
-function wordOfField(types: TypeReader, field: { memberType: number }, bitOffset: number): Word {
-  return { offset: bitOffset >>> 3, size: types.size(types.resolved(field.memberType).id) };
-}
-
-/** The smallest aligned word that holds all bits of a bitfield, the declared type's size at least. */
-function wordOfBits(
-  types: TypeReader,
-  field: { memberType: number; bitSize: number },
-  bitOffset: number,
-): Word {
-  const type = types.resolved(field.memberType);
-  let size = "size" in type ? type.size : 0;
+/**
+ * The smallest aligned word that holds all bits of a bitfield, of the declared type's size at
+ * least.
+ */
+function wordOfBits(types: TypeReader, field: Step, bitOffset: number): Word {
+  const type = types.resolve(field.memberType);
+  let size = types.size(type);
   if (size === 0) {
-    const text = `bitfield of type ${typeName(types.btf, type.id)}, which has no size`;
-    throw new BtfError(text, { typeId: type.id });
+    throw new BtfError(`a bitfield of ${typeName(types.btf, type)}, which has no size`, {
+      typeId: type,
+    });
   }
   for (;;) {
     const offset = Math.floor((bitOffset >>> 3) / size) * size;
     if (bitOffset + field.bitSize - offset * 8 <= size * 8) return { offset, size };
     if (size >= MAX_WORD) {
-      const text = `a bitfield of ${field.bitSize} bits at bit ${bitOffset} does not fit a 64-bit load`;
-      throw new BtfError(text, { typeId: type.id });
+      throw new BtfError(
+        `a bitfield of ${field.bitSize} bits at bit ${bitOffset} does not fit a 64-bit load`,
+        { typeId: type },
+      );
     }
     size *= 2;
   }
 }
 
 function isSigned(types: TypeReader, field: number): boolean {
-  const type = types.resolved(field);
-  if (type.kind !== Kind.INT && type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64) return false;
-  return type.signed;
+  const type = types.resolve(field);
+  const kind = types.kind(type);
+  if (kind === Kind.INT) return (types.integerEncoding(type) & 1) !== 0;
+  return isEnumeration(kind) && types.flag(type);
+}
+
+function notAboutFields(kind: number): BtfError {
+  return new BtfError(`${coreKindName(kind)} is no question about a field`);
 }

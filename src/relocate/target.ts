@@ -17,6 +17,10 @@ import { immAt, isCall, isLoadImm64, opcodeAt, PseudoSource, SLOT, srcAt } from 
 import { viewOf } from "../bytes.ts";
 import { RelocationError } from "../error.ts";
 import { isCode } from "../spec/functions.ts";
+import { sectionOf } from "../spec/symbols.ts";
+
+/** What the upper half of a 64-bit load holds. */
+const MAX_OFFSET = 0xffff_ffff;
 
 /** Call of, or address of, the function that covers `slot` of section number `section`. */
 export interface FunctionTarget {
@@ -50,9 +54,14 @@ export type SectionTargets = Map<number, Map<number, RelocationTarget>>;
 export function relocationTargets(file: ElfFile, linkable: Linkable): SectionTargets {
   const targets: SectionTargets = new Map();
   for (const section of file.sections) {
-    if (section.type !== SectionType.REL) continue;
+    if (section.type !== SectionType.REL && section.type !== SectionType.RELA) continue;
     const code = file.sections[section.info];
     if (code === undefined || !isCode(code)) continue;
+    if (section.type === SectionType.RELA) {
+      throw new RelocationError(
+        `section ${section.name}: relocations with addends (RELA); those of BPF objects have none`,
+      );
+    }
     const known = targets.get(section.info) ?? new Map<number, RelocationTarget>();
     targets.set(section.info, known);
     const view = viewOf(file.data(code));
@@ -104,8 +113,8 @@ function resolve(
     if (offset !== undefined && !called) return { kind: "map-value", name: ".kconfig", offset };
     return { kind: called ? "kfunc" : "ksym", name: symbol.name };
   }
-  const target = file.sections[symbol.section];
-  if (symbol.section === SectionIndex.UNDEF || target === undefined) {
+  const target = sectionOf(file, symbol);
+  if (target === undefined) {
     return fail("no section holds the target (was a global variable left uninitialised?)");
   }
   const imm = immAt(view, slot, little);
@@ -121,7 +130,11 @@ function resolve(
     return { kind: "function", section: symbol.section, slot: offset / SLOT };
   }
   const data = linkable.data.get(symbol.section);
-  if (data !== undefined) return { kind: "map-value", name: data, offset: symbol.value + imm };
+  if (data !== undefined) {
+    const offset = symbol.value + imm;
+    if (offset > MAX_OFFSET) return fail(`offset ${offset} does not fit an instruction, against`);
+    return { kind: "map-value", name: data, offset };
+  }
   const map = linkable.maps.get(symbol.section)?.get(symbol.value);
   if (map !== undefined) return { kind: "map", name: map };
   return fail(`section ${target.name} holds no map, data or code for`);

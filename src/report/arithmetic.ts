@@ -1,7 +1,8 @@
 /**
  * Computes BPF arithmetic and comparisons on constants. Registers are unsigned 64-bit numbers here.
  *
- * What is not known to be computed the same everywhere (byte swaps, operators of later kernels) has no result.
+ * What is not known to be computed the same everywhere (byte swaps, operators of later kernels) has
+ * no result.
  *
  * @module
  */

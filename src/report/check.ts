@@ -1,14 +1,16 @@
 /**
- * Checks offline whether objects fit kernels: applies every CO-RE relocation against every kernel's types and says what came of it.
+ * Checks offline whether objects fit kernels: applies every CO-RE relocation against every kernel's
+ * types and says what came of it.
  *
- * Needs no kernel, no privileges and no Linux. What the verifier thinks of the code is another question.
+ * Needs no kernel, no privileges and no Linux. What the verifier thinks of the code is another
+ * question.
  *
  * @module
  */
 
 import { Btf } from "../../btf/index.ts";
 import { ElfFile } from "../../elf/index.ts";
-import { isLoadImm64, opcodeAt, SLOT } from "../asm/index.ts";
+import { imm64At, immAt, isAlu, isLoadImm64, offsetAt, opcodeAt, SLOT } from "../asm/index.ts";
 import { toHex, viewOf } from "../bytes.ts";
 import {
   type CoreResult,
@@ -35,7 +37,10 @@ import {
 /** What a check needs of an object: a `CollectionSpec` has it. */
 export type CheckedObject = Pick<ObjectSpec, "byteOrder" | "btf" | "programs">;
 
-/** A kernel to check against: its BTF, raw or in the section of an ELF file, or opened. Opened BTF is checked against faster the next time. */
+/**
+ * A kernel to check against: its BTF, raw or in the section of an ELF file, or opened. Opened BTF
+ * is checked against faster the next time.
+ */
 export interface CheckKernel {
   readonly name: string;
   readonly btf: Btf | Uint8Array;
@@ -49,7 +54,10 @@ export interface CheckOptions {
   readonly instructions?: boolean;
 }
 
-/** Checks one object, or several, against all kernels. Throws BtfError for a kernel's BTF that cannot be read; never for what an object holds. */
+/**
+ * Checks one object, or several, against all kernels. Throws BtfError for a kernel's BTF that
+ * cannot be read; never for what an object holds.
+ */
 export function check(
   spec: CheckedObject | readonly CheckedObject[],
   kernels: readonly CheckKernel[],
@@ -142,7 +150,7 @@ function checkPair(
   return programs.map(({ program, sources }) => {
     const { name, coreRelocations } = program;
     const before = program.instructions;
-    const after = before.slice();
+    const after = new Uint8Array(before);
     if (btf !== undefined) {
       const results = relocateProgram(after, little, btf, coreRelocations, target, name, narrowing);
       const dead = deadSlots(program, btf, after, little, results);
@@ -151,7 +159,9 @@ function checkPair(
         const bytes = instructionBytes(before, after, relocation.slot);
         const verdict = verdictOf(result, bytes, dead(relocation.slot));
         const source = sources[index] ?? null;
-        rows.push({ ...indexes, ...describe(name, relocation, result), verdict, ...bytes, source });
+        const described = describe(name, relocation, result);
+        const local = localNumber(result, before, relocation.slot, little);
+        rows.push({ ...indexes, ...described, local, verdict, ...bytes, source });
       }
     }
     return { name, bytes: toHex(after) };
@@ -182,7 +192,7 @@ function describe(
   program: string,
   relocation: ProgramCoreRelocation,
   result: CoreResult,
-): Omit<CheckRow, "object" | "kernel" | "verdict" | "before" | "after" | "source"> {
+): Omit<CheckRow, "object" | "kernel" | "local" | "verdict" | "before" | "after" | "source"> {
   return {
     program,
     section: relocation.section,
@@ -191,10 +201,27 @@ function describe(
     root: result.root,
     accessor: result.accessor,
     path: result.path,
-    local: reportNumber(result.localValue),
     target: reportNumber(result.targetValue),
     message: result.message ?? null,
   };
+}
+
+/**
+ * The number of the object: what its types say, or where compilers and linkers may have put another
+ * one (the word of a bitfield, ids of types), what the instruction holds.
+ */
+function localNumber(
+  result: CoreResult,
+  instructions: Uint8Array,
+  slot: number,
+  little: boolean,
+): ReportNumber | null {
+  const answered = result.outcome === "found" || result.outcome === "missing";
+  if (result.certain || !answered || result.poison) return reportNumber(result.localValue);
+  const view = viewOf(instructions);
+  const opcode = opcodeAt(view, slot);
+  if (isLoadImm64(opcode)) return reportNumber(imm64At(view, slot, little));
+  return isAlu(opcode) ? immAt(view, slot, little) : offsetAt(view, slot, little);
 }
 
 function reportNumber(value: number | bigint | undefined): ReportNumber | null {

@@ -1,39 +1,77 @@
 /**
- * Puts the rows of a check together that say the same of several kernels, so that a person reads each thing once.
+ * Puts the rows of a check together that say the same, so that a person reads each thing once.
  *
  * @module
  */
 
 import type { CheckReport, CheckRow, Verdict } from "./report.ts";
 
-/** One relocation with one verdict, on all kernels that have it. */
+/**
+ * One question with one verdict for one reason: on which kernels, and in which places of the
+ * object.
+ */
 export interface Finding {
-  /** The first of the rows. */
-  readonly row: CheckRow;
-  readonly kernels: string[];
+  readonly verdict: Verdict;
+  readonly object: number;
+  readonly kind: string;
+  readonly path: string;
+  readonly message: string | null;
+  /** Names of the kernels, in the order of the report. */
+  readonly kernels: readonly string[];
+  /** One row for each instruction. */
+  readonly places: readonly CheckRow[];
 }
 
-/** Findings with one of the verdicts, the verdict that comes first in `wanted` first. */
+/** Findings with one of the verdicts, those of the verdict that comes first in `wanted` first. */
 export function findings(report: CheckReport, wanted: readonly Verdict[]): Finding[] {
-  const found = new Map<string, Finding>();
+  const places = new Map<string, { row: CheckRow; kernels: number[] }>();
   for (const row of report.rows) {
     if (!wanted.includes(row.verdict)) continue;
     const { object, program, section, offset, kind, accessor, verdict, message } = row;
-    const key = [object, program, section, offset, kind, accessor, verdict, message].join("\0");
-    const kernel = report.kernels[row.kernel]?.name ?? "";
-    const known = found.get(key);
-    if (known === undefined) found.set(key, { row, kernels: [kernel] });
-    else known.kernels.push(kernel);
+    const key = JSON.stringify([
+      object,
+      program,
+      section,
+      offset,
+      kind,
+      accessor,
+      verdict,
+      withoutPlace(message),
+    ]);
+    const known = places.get(key);
+    if (known === undefined) places.set(key, { row, kernels: [row.kernel] });
+    else known.kernels.push(row.kernel);
   }
-  const rank = ({ row }: Finding): number => wanted.indexOf(row.verdict);
+  const found = new Map<string, Finding & { places: CheckRow[] }>();
+  for (const { row, kernels } of places.values()) {
+    const { object, kind, path, verdict } = row;
+    const message = withoutPlace(row.message);
+    const key = JSON.stringify([object, kind, path, verdict, message, kernels]);
+    const known = found.get(key);
+    if (known !== undefined) known.places.push(row);
+    else {
+      const names = kernels.map((kernel) => report.kernels[kernel]?.name ?? "");
+      found.set(key, { verdict, object, kind, path, message, kernels: names, places: [row] });
+    }
+  }
+  const rank = ({ verdict }: Finding): number => wanted.indexOf(verdict);
   return [...found.values()].sort((a, b) => rank(a) - rank(b));
+}
+
+/** Messages about instructions begin with which one it is; a finding may have many. */
+function withoutPlace(message: string | null): string | null {
+  return message?.replace(/^instruction \d+ of \S+: /, "") ?? null;
+}
+
+/** Where a row's instruction comes from: a line of source, or the place in the object. */
+export function placeText({ source, section, offset }: CheckRow): string {
+  return source === null ? `${section}+${offset}` : `${source.file}:${source.line}`;
 }
 
 /** The name of an object: its file, or its number where it has none. */
 export function objectName(report: CheckReport, object: number): string {
-  return (
-    report.objects[object]?.file ?? (report.objects.length > 1 ? `object ${object + 1}` : "object")
-  );
+  const file = report.objects[object]?.file;
+  return file ?? (report.objects.length > 1 ? `object ${object + 1}` : "object");
 }
 
 /** What the counts of a pair come to: `ok`, or what is wrong. */

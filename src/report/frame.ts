@@ -1,14 +1,19 @@
 /**
- * What is known of a function's registers and stack at one instruction: constants, and pointers to the stack. All else is unknown.
+ * What is known of a function's registers and stack at one instruction: constants, and pointers to
+ * the stack. All else is unknown.
  *
- * Stores through pointers of unknown origin leave the stack alone, as long as no pointer to it has got away into memory or another function.
+ * Stores through pointers of unknown origin leave the stack alone, as long as no pointer to it has
+ * got away into memory or another function.
  *
  * @module
  */
 
 const REGISTERS = 11;
 
-/** A pointer into the frame; `offset` from r10, undefined where it is not known or the value may be no such pointer at all. */
+/**
+ * A pointer into the frame; `offset` from r10, undefined where it is not known or the value may be
+ * no such pointer at all.
+ */
 export interface StackPointer {
   readonly offset: number | undefined;
 }
@@ -47,7 +52,10 @@ export class Frame {
     this.#escaped = escaped;
   }
 
-  /** At the entry of a function with these arguments, r1 first; pointers to the caller's stack are not pointers to this one. */
+  /**
+   * At the entry of a function with these arguments, r1 first; pointers to the caller's stack are
+   * not pointers to this one.
+   */
   static entry(parameters: readonly Value[] = []): Frame {
     const registers: Value[] = new Array(REGISTERS).fill(undefined);
     for (const [index, value] of parameters.entries()) {
@@ -112,8 +120,9 @@ export class Frame {
   }
 
   /**
-   * A call with up to five arguments: whoever is called may write to the stack it is given a pointer to, and the argument registers are
-   * gone. A helper writes from the pointer upwards; a function of the program (or one with callbacks) may do as it likes.
+   * A call with up to five arguments: whoever is called may write to the stack it is given a
+   * pointer to, and the argument registers are gone. A helper writes from the pointer upwards; a
+   * function of the program (or one with callbacks) may do as it likes.
    */
   call(helper: boolean): void {
     const pointers = this.registers.slice(1, 6).filter(isStackPointer);

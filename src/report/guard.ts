@@ -1,15 +1,20 @@
 /**
- * Tells which poisoned instructions of a relocated program are dead code, from the program's functions and their linkage.
+ * Tells which poisoned instructions of a relocated program are dead code, from the program's
+ * functions and their linkage.
  *
  * @module
  */
 
 import { type Btf, FunctionLinkage, Kind } from "../../btf/index.ts";
+import { attempt } from "../co-re/attempt.ts";
 import type { CoreResult } from "../co-re/index.ts";
 import type { ProgramSpec } from "../spec/index.ts";
 import { reachableSlots } from "./reachable.ts";
 
-/** A test for slots that cannot be reached; the program is only looked through where something is poisoned. */
+/**
+ * A test for slots that cannot be reached; the program is only looked through where something is
+ * poisoned.
+ */
 export function deadSlots(
   program: ProgramSpec,
   btf: Btf,
@@ -25,8 +30,11 @@ export function deadSlots(
   return (slot) => reached?.[slot] === 0;
 }
 
-/** Kernels verify functions that are not static by themselves, with unknown arguments, whoever calls them. */
+/**
+ * Kernels verify functions that are not static by themselves, with unknown arguments, whoever calls
+ * them.
+ */
 function isStatic(btf: Btf, id: number): boolean {
-  const type = id > 0 && id < btf.typeCount ? btf.type(id) : undefined;
+  const type = attempt(() => btf.type(id), undefined);
   return type?.kind === Kind.FUNC && type.linkage === FunctionLinkage.STATIC;
 }

@@ -1,14 +1,17 @@
 /**
- * A report of a check as Markdown, as for the summary of a CI run: objects by kernels, then everything that fails.
+ * A report of a check as Markdown, as for the summary of a CI run: objects by kernels, then
+ * everything that fails.
  *
  * @module
  */
 
-import { cellText, findings, objectName } from "./findings.ts";
+import { cellText, type Finding, findings, objectName, placeText } from "./findings.ts";
 import type { CheckReport } from "./report.ts";
 
 /** Findings that a summary has room for; the JSON has all. */
 const MAX_FINDINGS = 200;
+
+const findingColumns = ["verdict", "kernels", "program", "asks for", "why", "where"];
 
 /** The report as Markdown, with a newline at the end. */
 export function checkMarkdown(report: CheckReport): string {
@@ -22,25 +25,26 @@ export function checkMarkdown(report: CheckReport): string {
   ];
   const parts = [`## CO-RE relocation: ${report.ok ? "ok" : "fails"}`, markdownTable(matrix)];
   const failing = findings(report, ["error", "ambiguous", "poisoned"]);
-  if (failing.length > 0) {
-    const rows = failing
-      .slice(0, MAX_FINDINGS)
-      .map(({ row, kernels: on }) => [
-        row.verdict,
-        on.join(", "),
-        `${objectName(report, row.object)}: ${row.program}`,
-        `\`${row.path}\` (${row.kind})`,
-        row.message ?? "",
-        row.source === null
-          ? `${row.section}+${row.offset}`
-          : `${row.source.file}:${row.source.line}`,
-      ]);
-    parts.push(
-      markdownTable([["verdict", "kernels", "program", "asks for", "why", "where"], ...rows]),
-    );
+  const shown = failing.slice(0, MAX_FINDINGS);
+  if (shown.length > 0) {
+    const rows = shown.map((finding) => findingCells(report, finding));
+    parts.push(markdownTable([findingColumns, ...rows]));
   }
-  if (failing.length > MAX_FINDINGS) parts.push(`and ${failing.length - MAX_FINDINGS} more`);
+  if (failing.length > shown.length) parts.push(`and ${failing.length - shown.length} more`);
   return `${parts.join("\n\n")}\n`;
+}
+
+function findingCells(report: CheckReport, finding: Finding): string[] {
+  const { verdict, object, kind, path, message, kernels, places } = finding;
+  const programs = [...new Set(places.map(({ program }) => program))];
+  return [
+    verdict,
+    kernels.join(", "),
+    `${objectName(report, object)}: ${programs.join(", ")}`,
+    `\`${path}\` (${kind})`,
+    message ?? "",
+    [...new Set(places.map(placeText))].join(", "),
+  ];
 }
 
 /** The first row is the header. */

@@ -1,5 +1,6 @@
 /**
- * Puts reports of single kernels together, so that many kernels can be checked with one of them in memory.
+ * Puts reports of single kernels together, so that many kernels can be checked with one of them in
+ * memory.
  *
  * @module
  */

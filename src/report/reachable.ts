@@ -1,8 +1,10 @@
 /**
- * Finds the instructions of a program that can be reached, given that some comparisons have constant outcomes.
+ * Finds the instructions of a program that can be reached, given that some comparisons have
+ * constant outcomes.
  *
- * After relocation the answers to questions for existence are constants, and the code for what the kernel lacks is dead. The verifier
- * sees that by itself; here it is shown beforehand. Whatever is not understood counts as reachable.
+ * After relocation the answers to questions for existence are constants, and the code for what the
+ * kernel lacks is dead. The verifier sees that by itself; here it is shown beforehand. Whatever is
+ * not understood counts as reachable.
  *
  * @module
  */
@@ -46,7 +48,10 @@ export interface ReachableProgram {
   /** Relocated instructions. */
   readonly instructions: Uint8Array;
   readonly little: boolean;
-  /** First slot of each function, the entry point first; `separate` ones are verified by themselves, whatever calls them. */
+  /**
+   * First slot of each function, the entry point first; `separate` ones are verified by themselves,
+   * whatever calls them.
+   */
   readonly functions: readonly { readonly slot: number; readonly separate: boolean }[];
 }
 
@@ -267,7 +272,7 @@ class Walk {
 
   #loadImm64(slot: number, dst: number, src: number, frame: Frame): void {
     const [view, little] = [this.#view, this.#little];
-    this.#checked(slot + 1);
+    this.#reached[this.#checked(slot + 1)] = 1;
     frame.registers[dst] = src === 0 ? imm64At(view, slot, little) : undefined;
     // A callback may be called with anything.
     if (src === PseudoSource.FUNC) this.#enterCallback(slot + 1 + immAt(view, slot, little));
@@ -317,7 +322,10 @@ class Walk {
   }
 }
 
-/** A copied pointer stays what it is, one with a constant added is known; everything else points somewhere. */
+/**
+ * A copied pointer stays what it is, one with a constant added is known; everything else points
+ * somewhere.
+ */
 function pointerArithmetic(
   operator: number,
   width: 32 | 64,

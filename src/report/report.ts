@@ -1,7 +1,9 @@
 /**
- * What a check of objects against kernels says, as JSON: the form that other programs rely on. No code that makes it.
+ * What a check of objects against kernels says, as JSON: the form that other programs rely on. No
+ * code that makes it.
  *
- * Keys may be added; those here keep name and meaning. Numbers that a double cannot hold are decimal strings.
+ * Keys may be added; those here keep name and meaning. Numbers that a double cannot hold are
+ * decimal strings.
  *
  * @module
  */
@@ -9,9 +11,12 @@
 /**
  * What became of one relocation on one kernel.
  *
- * - `same`, `changed`: found, and the instruction is as compiled, or adjusted.
+ * - `same`, `changed`: found, and the instruction is as compiled, or adjusted. For bitfields
+ *   compilers may choose another word to load than relocation does, so that these can change where
+ *   the kernel's type has not.
  * - `absent`: a question for existence or size was answered 0.
- * - `poisoned`: there is no answer, and the instruction may be reached, so that the verifier refuses the program.
+ * - `poisoned`: there is no answer, and the instruction may be reached, so that the verifier
+ *   refuses the program.
  * - `guarded`: there is none, but the instruction was shown to be dead code on this kernel.
  * - `ambiguous`: the kernel's types contradict each other. `error`: the question makes no sense.
  */
@@ -62,7 +67,7 @@ export interface CheckRow {
   readonly accessor: string;
   /** Such as `task_struct.se.vruntime`. */
   readonly path: string;
-  /** The number in the object; null where the question makes no sense there. */
+  /** The number that the object was compiled with; null where the question makes no sense there. */
   readonly local: ReportNumber | null;
   /** The number in the kernel; null where there is none. */
   readonly target: ReportNumber | null;

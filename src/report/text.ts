@@ -1,10 +1,11 @@
 /**
- * A report of a check as text for a terminal: counts by kernel, then everything that is not as compiled or merely moved.
+ * A report of a check as text for a terminal: counts by kernel, then everything that is not as
+ * compiled or merely moved.
  *
  * @module
  */
 
-import { findings, objectName } from "./findings.ts";
+import { findings, objectName, placeText } from "./findings.ts";
 import { type CheckReport, verdicts } from "./report.ts";
 
 /** The report as text, with a newline at the end. */
@@ -44,17 +45,19 @@ function alignedTable(rows: readonly (readonly string[])[], numbers: number): st
 
 function details(report: CheckReport): string[] {
   const all = findings(report, ["error", "ambiguous", "poisoned", "guarded", "absent"]);
-  return all.flatMap(({ row, kernels }) => {
-    const { verdict, program, section, offset, kind, path, message, source } = row;
-    const object = report.objects.length > 1 ? `${objectName(report, row.object)} ` : "";
+  return all.flatMap(({ verdict, object, kind, path, message, kernels, places }) => {
     const everywhere = kernels.length === report.kernels.length && kernels.length > 1;
     const where = everywhere ? "all kernels" : kernels.join(", ");
+    const which = report.objects.length > 1 ? `${objectName(report, object)}: ` : "";
+    const lines = places.map((row) => {
+      const text = row.source === null ? "" : `: ${row.source.text}`;
+      return `  ${row.program}, ${placeText(row)}${text}`;
+    });
     return [
       "",
-      `${verdict} on ${where}: ${kind} of ${path}`,
-      `  in ${object}${program}, ${section}+${offset}`,
+      `${verdict} on ${where}: ${which}${kind} of ${path}`,
       ...(message === null ? [] : [`  ${message}`]),
-      ...(source === null ? [] : [`  ${source.file}:${source.line}: ${source.text}`]),
+      ...lines,
     ];
   });
 }

@@ -8,11 +8,12 @@
  */
 
 import { type Btf, Kind, type Member, resolve, type StructType, sizeOf } from "../../btf/index.ts";
-import type { ElfFile, ElfSection } from "../../elf/index.ts";
+import { type ElfFile, type ElfSection, SectionType } from "../../elf/index.ts";
 import { ObjectError } from "../error.ts";
 import { MapType } from "../uapi.ts";
 import { emptyMap } from "./empty.ts";
 import { Linkage, type ObjectTypes } from "./object-types.ts";
+import { lowerBound } from "./search.ts";
 import type { MapSpec } from "./types.ts";
 
 const POINTER_SIZE = 8;
@@ -35,8 +36,11 @@ export function btfMaps(
       { section: section.name },
     );
   }
+  const names = new Set<string>();
   const declared = types.variables(section.name).map((variable) => {
     const { name, id, linkage, offset } = variable;
+    if (names.has(name)) throw fail(name, "is declared twice");
+    names.add(name);
     if (linkage === Linkage.EXTERN || name === "") {
       throw fail(name, "is declared here, but defined in another object");
     }
@@ -72,12 +76,13 @@ function parseDefinition(
 ): MapSpec {
   const map = emptyMap(name, section);
   map.btf = btf;
-  let hasType = false;
+  const seen = new Set<string>();
   for (const [index, member] of definition.members.entries()) {
+    if (seen.has(member.name)) throw fail(name, `has two members \`${member.name}\``);
+    seen.add(member.name);
     switch (member.name) {
       case "type":
         map.type = number(btf, name, member);
-        hasType = true;
         break;
       case "max_entries":
         map.maxEntries = number(btf, name, member);
@@ -125,7 +130,7 @@ function parseDefinition(
         throw fail(name, `has the unknown member \`${member.name}\``);
     }
   }
-  if (!hasType || map.type === MapType.UNSPEC) throw fail(name, "has no type");
+  if (map.type === MapType.UNSPEC) throw fail(name, "has no type");
   return map;
 }
 
@@ -188,17 +193,16 @@ function fillSlots(
   section: ElfSection,
   declared: (DeclaredMap & { definition: StructType })[],
 ): void {
+  const names = new Map(declared.map(({ spec, offset }) => [offset, spec.name]));
   for (const relocations of file.sections) {
-    if (relocations.info !== section.index || relocations.name !== `.rel${section.name}`) continue;
+    if (relocations.info !== section.index || relocations.type !== SectionType.REL) continue;
     for (const { offset, symbol: index } of file.relocations(relocations)) {
       const symbol = file.symbols[index];
-      const map = declared.find(
-        (candidate) =>
-          candidate.offset <= offset &&
-          offset < candidate.offset + sizeIn(candidate, declared, section),
-      );
+      // With its initial values a map is larger than its type: it goes on until the next one.
+      const map = declared[lowerBound(declared, offset + 1) - 1];
       const values = map?.definition.members.at(-1);
-      if (symbol === undefined || map === undefined || values?.name !== "values") {
+      const isInside = offset + POINTER_SIZE <= section.size;
+      if (!isInside || symbol === undefined || map === undefined || values?.name !== "values") {
         throw new ObjectError(
           `section ${section.name}: a relocation at offset ${offset} is in no map's \`values\``,
           { section: section.name },
@@ -211,28 +215,13 @@ function fillSlots(
           `has an initial value at offset ${offset}, which is no slot of \`values\``,
         );
       }
-      map.spec.slots.push({
-        index: position / POINTER_SIZE,
-        name: nameOf(symbol.name, symbol, declared, section),
-      });
+      // A relocation may name the section and an offset instead of the map itself.
+      const isSection = symbol.name === "" && symbol.section === section.index;
+      const name = isSection ? names.get(symbol.value) : symbol.name;
+      if (name === undefined || name === "") {
+        throw fail(map.spec.name, `has an initial value at offset ${offset} without a name`);
+      }
+      map.spec.slots.push({ index: position / POINTER_SIZE, name });
     }
   }
-}
-
-/** Bytes of a map in the section: with its initial values it is larger than its type. */
-function sizeIn(map: DeclaredMap, declared: readonly DeclaredMap[], section: ElfSection): number {
-  let end = section.size;
-  for (const { offset } of declared) if (offset > map.offset && offset < end) end = offset;
-  return end - map.offset;
-}
-
-/** A relocation may name the section and an offset instead of the map itself. */
-function nameOf(
-  name: string,
-  symbol: { section: number; value: number },
-  declared: readonly DeclaredMap[],
-  section: ElfSection,
-): string {
-  if (name !== "" || symbol.section !== section.index) return name;
-  return declared.find(({ offset }) => offset === symbol.value)?.spec.name ?? "";
 }

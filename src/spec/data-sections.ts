@@ -4,25 +4,26 @@
  * @module
  */
 
-import { Kind } from "../../btf/index.ts";
+import { Kind, sizeOf } from "../../btf/index.ts";
 import {
   type ElfFile,
   type ElfSection,
+  type ElfSymbol,
   SectionFlag,
   SectionType,
   SymbolBinding,
   SymbolType,
-  SymbolVisibility,
 } from "../../elf/index.ts";
 import { ObjectError } from "../error.ts";
 import { MapFlags, MapType } from "../uapi.ts";
 import { emptyMap } from "./empty.ts";
 import { Linkage, type ObjectTypes, type SectionVariable } from "./object-types.ts";
+import { isHidden } from "./symbols.ts";
 import type { MapSpec } from "./types.ts";
 import { VariableSpec } from "./variable.ts";
 
-/** No kernel makes an array value larger than this (`KMALLOC_MAX_SIZE` bounds it). */
-const MAX_SECTION = 0x1000_0000;
+/** Bytes that all data of an object may have: a section of type NOBITS can claim any amount. */
+export const MAX_DATA = 0x1000_0000;
 
 /** A data section as a map. */
 export interface DataSection {
@@ -54,12 +55,6 @@ export function dataMap(
   section: ElfSection,
   types: ObjectTypes | undefined,
 ): DataSection {
-  if (section.size > MAX_SECTION) {
-    throw new ObjectError(
-      `section ${section.name}: ${section.size} bytes of data are more than a map can hold`,
-      { section: section.name },
-    );
-  }
   const data = new Uint8Array(section.size);
   if (section.type !== SectionType.NOBITS) data.set(file.data(section));
   const spec = emptyMap(section.name, section.name);
@@ -91,15 +86,10 @@ export function variablesOf(
   for (const symbol of file.symbols) {
     const section = sections.get(symbol.section);
     if (section === undefined || symbol.type !== SymbolType.OBJECT) continue;
-    if (symbol.binding === SymbolBinding.LOCAL || symbol.name === "" || symbol.name.startsWith("."))
-      continue;
-    if (
-      symbol.visibility === SymbolVisibility.HIDDEN ||
-      symbol.visibility === SymbolVisibility.INTERNAL
-    )
-      continue;
+    if (symbol.binding === SymbolBinding.LOCAL || isHidden(symbol)) continue;
+    if (symbol.name === "" || symbol.name.startsWith(".")) continue;
     const { spec, data } = section;
-    if (!(symbol.value + symbol.size <= data.length)) {
+    if (symbol.value + symbol.size > data.length) {
       throw new ObjectError(
         `variable ${symbol.name}: ${symbol.size} bytes at offset ${symbol.value} cross the end of section ${spec.name} at ${data.length}`,
         { section: spec.name },
@@ -113,18 +103,34 @@ export function variablesOf(
       names = new Map(types?.variables(spec.name).map((variable) => [variable.name, variable]));
       typed.set(symbol.section, names);
     }
-    const id = names.get(symbol.name)?.id;
-    const type = id === undefined ? undefined : types?.btf.type(id);
+    const type = types === undefined ? 0 : typeOf(types, names.get(symbol.name), symbol);
     variables[symbol.name] = new VariableSpec({
       name: symbol.name,
       section: spec.name,
       offset: symbol.value,
       size: symbol.size,
       constant: isConstant(spec.name),
-      type: type?.kind === Kind.VAR ? type.type : 0,
+      type,
       btf: types?.btf,
       data,
     });
   }
   return variables;
+}
+
+/** BTF id of the type that the variable of a symbol has, 0 where BTF does not list it. */
+function typeOf(
+  { btf }: ObjectTypes,
+  variable: SectionVariable | undefined,
+  symbol: ElfSymbol,
+): number {
+  const type = variable === undefined ? undefined : btf.type(variable.id);
+  if (type?.kind !== Kind.VAR) return 0;
+  const size = sizeOf(btf, type.type);
+  if (size > symbol.size) {
+    throw new ObjectError(
+      `variable ${symbol.name}: its type has ${size} bytes, its symbol ${symbol.size}`,
+    );
+  }
+  return type.type;
 }

@@ -6,8 +6,13 @@
 
 import type { BtfExt, CoreRecord, ExtSection, FunctionInfo, LineInfo } from "../../btf/index.ts";
 import { SLOT } from "../asm/index.ts";
+import { ObjectError } from "../error.ts";
 import type { Placed } from "../relocate/link.ts";
+import { lowerBound } from "./search.ts";
 import type { ProgramCoreRelocation, ProgramFunction, ProgramLine } from "./types.ts";
+
+/** Records of all programs together: subprograms take theirs along into each program. */
+const LIMITS = { lines: 0x40_0000, relocations: 0x4_0000 } as const;
 
 interface SectionRecords {
   functions: FunctionInfo[];
@@ -18,6 +23,7 @@ interface SectionRecords {
 /** Records by section name, ascending by offset. */
 export class ExtInfo {
   readonly #sections = new Map<string, SectionRecords>();
+  readonly #room: Record<keyof typeof LIMITS, number> = { ...LIMITS };
 
   constructor(ext: BtfExt | undefined) {
     if (ext === undefined) return;
@@ -38,7 +44,9 @@ export class ExtInfo {
       }
       const target = list(known);
       for (const record of records) target.push(record);
-      target.sort((a, b) => a.offset - b.offset);
+    }
+    for (const records of this.#sections.values()) {
+      list(records).sort((a, b) => a.offset - b.offset);
     }
   }
 
@@ -50,72 +58,51 @@ export class ExtInfo {
   }
 
   /** The functions of a linked program. */
-  functions(placed: readonly Placed[], names: readonly string[]): ProgramFunction[] {
-    return placed.map(({ fn, slot }, index) => ({
+  functions(placed: readonly Placed[]): ProgramFunction[] {
+    return placed.map(({ fn, slot }) => ({
       name: fn.name,
       slot,
-      type: this.functionType(names[index] ?? "", fn.slot),
+      type: this.functionType(fn.sectionName, fn.slot),
     }));
   }
 
-  /** The source lines of a linked program; `names` are the section names of the functions. */
-  lines(placed: readonly Placed[], names: readonly string[]): ProgramLine[] {
-    return this.#moved(
-      placed,
-      names,
-      (records) => records.lines,
-      (source, slot) => ({ slot, source }),
-    );
+  /** The source lines of a linked program. */
+  lines(placed: readonly Placed[]): ProgramLine[] {
+    return this.#moved(placed, "lines", (source, slot) => ({ slot, source }));
   }
 
   /** The CO-RE relocations of a linked program. */
-  coreRelocations(placed: readonly Placed[], names: readonly string[]): ProgramCoreRelocation[] {
-    return this.#moved(
-      placed,
-      names,
-      (records) => records.relocations,
-      (record, slot, section) => ({
-        slot,
-        section,
-        offset: record.offset,
-        type: record.type,
-        accessor: record.accessor,
-        kind: record.kind,
-      }),
-    );
+  coreRelocations(placed: readonly Placed[]): ProgramCoreRelocation[] {
+    return this.#moved(placed, "relocations", (record, slot, section) => ({
+      slot,
+      section,
+      offset: record.offset,
+      type: record.type,
+      accessor: record.accessor,
+      kind: record.kind,
+    }));
   }
 
-  #moved<T extends { offset: number }, R>(
+  #moved<K extends keyof typeof LIMITS, R>(
     placed: readonly Placed[],
-    names: readonly string[],
-    list: (records: SectionRecords) => readonly T[],
-    move: (record: T, slot: number, section: string) => R,
+    part: K,
+    move: (record: SectionRecords[K][number], slot: number, section: string) => R,
   ): R[] {
     const moved: R[] = [];
-    for (const [index, { fn, slot }] of placed.entries()) {
-      const section = names[index] ?? "";
-      const known = this.#sections.get(section);
-      if (known === undefined) continue;
-      const records = list(known);
+    for (const { fn, slot } of placed) {
+      const records: SectionRecords[K] = this.#sections.get(fn.sectionName)?.[part] ?? [];
       const end = (fn.slot + fn.count) * SLOT;
       for (let at = lowerBound(records, fn.slot * SLOT); at < records.length; at++) {
         const record = records[at]!;
         if (record.offset >= end) break;
-        moved.push(move(record, slot + Math.floor(record.offset / SLOT) - fn.slot, section));
+        moved.push(move(record, slot + Math.floor(record.offset / SLOT) - fn.slot, fn.sectionName));
+        if (--this.#room[part] < 0) {
+          throw new ObjectError(
+            `the programs, linked with what they call, have more than ${LIMITS[part]} ${part}`,
+          );
+        }
       }
     }
     return moved;
   }
-}
-
-/** Index of the first record at or behind `offset`. */
-function lowerBound(records: readonly { offset: number }[], offset: number): number {
-  let low = 0;
-  let high = records.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (records[middle]!.offset < offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -10,6 +10,7 @@ import { alignUp } from "../bytes.ts";
 import { ObjectError } from "../error.ts";
 import { isExtern } from "../relocate/target.ts";
 import { MapFlags, MapType } from "../uapi.ts";
+import { MAX_DATA } from "./data-sections.ts";
 import { emptyMap } from "./empty.ts";
 import type { ObjectTypes } from "./object-types.ts";
 import type { KconfigExtern, KsymExtern, MapSpec } from "./types.ts";
@@ -70,6 +71,9 @@ function place(btf: Btf, kconfig: KconfigExtern[]): void {
   for (const value of kconfig) {
     value.offset = alignUp(end, alignment(value));
     end = value.offset + value.size;
+  }
+  if (end > MAX_DATA) {
+    throw new ObjectError(`section ${KCONFIG}: its values have ${end} bytes`, { section: KCONFIG });
   }
 }
 

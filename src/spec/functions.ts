@@ -12,16 +12,17 @@ import {
   SectionType,
   SymbolBinding,
   SymbolType,
-  SymbolVisibility,
 } from "../../elf/index.ts";
 import { SLOT } from "../asm/index.ts";
 import { ObjectError } from "../error.ts";
+import { isHidden, isUntyped, symbolsBySection } from "./symbols.ts";
 
 /** A function as it stands in the object, not yet linked with the functions that it calls. */
 export interface CodeFunction {
   name: string;
-  /** Index of its section, and first slot and number of slots in it. */
+  /** Index and name of its section, and first slot and number of slots in it. */
   section: number;
+  sectionName: string;
   slot: number;
   count: number;
   /** Its instructions, a view on the file. */
@@ -43,48 +44,34 @@ export function isCode(section: ElfSection): boolean {
 
 /** All functions, ascending by section and slot. */
 export function functionsOf(file: ElfFile): CodeFunction[] {
-  const bySection = new Map<number, ElfSymbol[]>();
-  for (const symbol of file.symbols) {
-    const section = file.sections[symbol.section];
-    if (section === undefined || !isCode(section)) continue;
-    const isFunction = symbol.type === SymbolType.FUNC;
-    // clang before 9 gives functions no type; labels inside of functions are local then and now.
-    const isUntyped = symbol.type === SymbolType.NOTYPE && symbol.binding !== SymbolBinding.LOCAL;
-    if (symbol.name === "" || !(isFunction || isUntyped)) continue;
-    const symbols = bySection.get(symbol.section);
-    if (symbols === undefined) bySection.set(symbol.section, [symbol]);
-    else symbols.push(symbol);
-  }
-  const functions: CodeFunction[] = [];
-  for (const [index, symbols] of [...bySection].sort(([a], [b]) => a - b)) {
+  const bySection = symbolsBySection(
+    file,
+    (symbol, section) => isCode(section) && (symbol.type === SymbolType.FUNC || isUntyped(symbol)),
+  );
+  return bySection.flatMap(([section, symbols]) => {
     const typed = symbols.filter((symbol) => symbol.type === SymbolType.FUNC);
     const chosen = typed.length > 0 ? typed : symbols;
-    chosen.sort((a, b) => a.value - b.value);
-    for (const [position, symbol] of chosen.entries()) {
-      functions.push(cut(file, index, symbol, chosen[position + 1]));
-    }
-  }
-  return functions;
+    return chosen.map((symbol, at) => cut(file, section, symbol, chosen[at + 1]));
+  });
 }
 
 function cut(
   file: ElfFile,
-  index: number,
+  section: ElfSection,
   symbol: ElfSymbol,
   next: ElfSymbol | undefined,
 ): CodeFunction {
-  const section = file.sections[index]!;
   const end = next === undefined ? section.size : next.value;
   const size =
     symbol.size === 0 && symbol.type === SymbolType.NOTYPE ? end - symbol.value : symbol.size;
   const what = `function ${symbol.name} in section ${section.name}`;
-  if (!(symbol.value + size <= section.size)) {
+  if (symbol.value + size > section.size) {
     throw new ObjectError(
       `${what}: ${size} bytes at offset ${symbol.value} cross the section's end at ${section.size}`,
       { section: section.name },
     );
   }
-  if (size === 0 || size % SLOT !== 0 || symbol.value % SLOT !== 0) {
+  if (size <= 0 || size % SLOT !== 0 || symbol.value % SLOT !== 0) {
     throw new ObjectError(
       `${what}: ${size} bytes at offset ${symbol.value} are no whole instructions of ${SLOT} bytes`,
       { section: section.name },
@@ -93,15 +80,13 @@ function cut(
   const global = symbol.binding !== SymbolBinding.LOCAL;
   return {
     name: symbol.name,
-    section: index,
+    section: section.index,
+    sectionName: section.name,
     slot: symbol.value / SLOT,
     count: size / SLOT,
     bytes: file.data(section).subarray(symbol.value, symbol.value + size),
     global,
-    hidden:
-      global &&
-      (symbol.visibility === SymbolVisibility.HIDDEN ||
-        symbol.visibility === SymbolVisibility.INTERNAL),
+    hidden: global && isHidden(symbol),
   };
 }
 
@@ -109,6 +94,7 @@ function cut(
 export class FunctionTable {
   readonly all: readonly CodeFunction[];
   readonly #first: Map<number, number> = new Map();
+  #byName: Map<string, CodeFunction> | undefined;
 
   constructor(functions: readonly CodeFunction[]) {
     this.all = functions;
@@ -131,6 +117,12 @@ export class FunctionTable {
     }
     const found = this.all[low]!;
     return found.slot <= slot && slot < found.slot + found.count ? found : undefined;
+  }
+
+  /** The first function of that name. */
+  named(name: string): CodeFunction | undefined {
+    this.#byName ??= new Map([...this.all].reverse().map((fn) => [fn.name, fn]));
+    return this.#byName.get(name);
   }
 
   /**

@@ -6,33 +6,35 @@
  * @module
  */
 
-import { type ElfFile, type ElfSection, SymbolBinding, SymbolType } from "../../elf/index.ts";
+import { type ElfFile, type ElfSection, type ElfSymbol, SymbolType } from "../../elf/index.ts";
 import { viewOf } from "../bytes.ts";
 import { ObjectError } from "../error.ts";
 import type { DeclaredMap } from "./btf-maps.ts";
 import { emptyMap } from "./empty.ts";
+import { isUntyped, symbolsBySection } from "./symbols.ts";
 
 /** Offsets in `struct bpf_map_def` (bpf_helpers.h of the kernel's samples). */
 const MAP_DEF = { type: 0, keySize: 4, valueSize: 8, maxEntries: 12, flags: 16, end: 20 } as const;
 
-/** All maps of a legacy section, ascending by offset. */
-export function legacyMaps(file: ElfFile, section: ElfSection): DeclaredMap[] {
-  const symbols = file.symbols
-    .filter(
-      ({ section: index, type, binding, name }) =>
-        index === section.index &&
-        name !== "" &&
-        (type === SymbolType.OBJECT ||
-          (type === SymbolType.NOTYPE && binding !== SymbolBinding.LOCAL)),
-    )
-    .sort((a, b) => a.value - b.value);
+/** All maps of legacy sections, by section, ascending by offset. */
+export function legacyMaps(file: ElfFile): [ElfSection, DeclaredMap[]][] {
+  const bySection = symbolsBySection(
+    file,
+    (symbol, { name }) =>
+      isLegacyMaps(name) && (symbol.type === SymbolType.OBJECT || isUntyped(symbol)),
+  );
+  return bySection.map(([section, symbols]) => [section, mapsOf(file, section, symbols)]);
+}
+
+function mapsOf(file: ElfFile, section: ElfSection, symbols: readonly ElfSymbol[]): DeclaredMap[] {
   const data = file.data(section);
   const view = viewOf(data);
   return symbols.map((symbol, position) => {
-    const end = symbols[position + 1]?.value ?? section.size;
-    const size = symbol.size || end - symbol.value;
+    const next = symbols[position + 1]?.value ?? data.length;
+    const room = Math.min(next, data.length) - symbol.value;
+    const size = symbol.size || room;
     // The flags are newer than the rest: definitions of 16 bytes have none.
-    if (size < MAP_DEF.flags || symbol.value + size > section.size) {
+    if (size < MAP_DEF.flags || size > room) {
       throw new ObjectError(
         `map ${symbol.name}: a definition of ${size} bytes at offset ${symbol.value} of section ${section.name} is no bpf_map_def`,
         { section: section.name },
@@ -52,7 +54,6 @@ export function legacyMaps(file: ElfFile, section: ElfSection): DeclaredMap[] {
   });
 }
 
-/** Whether a section holds legacy definitions. */
-export function isLegacyMaps(name: string): boolean {
+function isLegacyMaps(name: string): boolean {
   return name === "maps" || name.startsWith("maps/");
 }

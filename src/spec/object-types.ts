@@ -5,11 +5,15 @@
  */
 
 import { type Btf, type DatasecType, Kind } from "../../btf/index.ts";
-import { type ElfSymbol, SymbolBinding, SymbolType, SymbolVisibility } from "../../elf/index.ts";
+import { type ElfSymbol, SymbolBinding, SymbolType } from "../../elf/index.ts";
+import { isHidden } from "./symbols.ts";
 import type { DataLayout } from "./types.ts";
 
 /** Linkage of a VAR or FUNC (`BTF_VAR_*` and `BTF_FUNC_*` of include/uapi/linux/btf.h). */
 export const Linkage = { STATIC: 0, GLOBAL: 1, EXTERN: 2 } as const;
+
+/** What begins the tag of a function that names the one which the kernel runs when it throws (BPF exceptions). */
+const EXCEPTION_CALLBACK = "exception_callback:";
 
 /** A variable of a data section, with the place that ELF gives it. */
 export interface SectionVariable {
@@ -28,6 +32,8 @@ export class ObjectTypes {
   readonly sections: Map<string, number> = new Map();
   /** Ids of extern VAR and FUNC types by name. */
   readonly externs: Map<string, number> = new Map();
+  /** Names of exception callbacks, by the id of the FUNC that declares one. */
+  readonly exceptionCallbacks: Map<number, string> = new Map();
   readonly #tags = new Map<number, string[]>();
   readonly #symbols: Map<string, ElfSymbol>;
 
@@ -57,6 +63,9 @@ export class ObjectTypes {
           const tags = this.#tags.get(tag.type);
           if (tags === undefined) this.#tags.set(tag.type, [tag.name]);
           else tags.push(tag.name);
+          if (tag.name.startsWith(EXCEPTION_CALLBACK)) {
+            this.exceptionCallbacks.set(tag.type, tag.name.slice(EXCEPTION_CALLBACK.length));
+          }
           break;
         }
       }
@@ -88,9 +97,7 @@ export class ObjectTypes {
         const type = this.btf.type(id);
         const linkage = type.kind === Kind.VAR ? type.linkage : Linkage.STATIC;
         const symbol = linkage === Linkage.STATIC ? undefined : this.#symbols.get(type.name);
-        const hidden =
-          symbol?.visibility === SymbolVisibility.HIDDEN ||
-          symbol?.visibility === SymbolVisibility.INTERNAL;
+        const hidden = symbol !== undefined && isHidden(symbol);
         return {
           name: type.name,
           id,

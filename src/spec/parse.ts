@@ -5,24 +5,31 @@
  */
 
 import { Btf, parseBtfExt } from "../../btf/index.ts";
-import { ElfFile, Machine } from "../../elf/index.ts";
+import { ElfFile, FileType, Machine, SectionType } from "../../elf/index.ts";
 import { cstring, viewOf } from "../bytes.ts";
 import { ObjectError } from "../error.ts";
 import { type Linked, link } from "../relocate/link.ts";
 import { type Linkable, relocationTargets, type SectionTargets } from "../relocate/target.ts";
 import { MapType } from "../uapi.ts";
 import { btfMaps, type DeclaredMap } from "./btf-maps.ts";
-import { type DataSection, dataMap, isDataSection, variablesOf } from "./data-sections.ts";
+import {
+  type DataSection,
+  dataMap,
+  isDataSection,
+  MAX_DATA,
+  variablesOf,
+} from "./data-sections.ts";
 import { ExtInfo } from "./ext-info.ts";
 import { externsOf, kconfigMap } from "./externs.ts";
 import { type CodeFunction, FunctionTable, functionsOf } from "./functions.ts";
-import { isLegacyMaps, legacyMaps } from "./legacy-maps.ts";
+import { legacyMaps } from "./legacy-maps.ts";
 import { ObjectTypes } from "./object-types.ts";
 import { sectionMeaning } from "./sections.ts";
+import { checkSymbols } from "./symbols.ts";
 import type { DataLayout, MapSpec, ObjectSpec, ProgramSpec } from "./types.ts";
 
 /** All programs of an object together may not link to more bytes than this: subprograms are copied into each. */
-const MAX_LINKED_BYTES = 0x0800_0000;
+const MAX_LINKED_BYTES = 0x0200_0000;
 
 /** The arena's variables stand in this section; it is no map of its own. */
 const ARENA_SECTION = ".addr_space.1";
@@ -39,11 +46,18 @@ export function parseObject(bytes: Uint8Array): ObjectSpec {
       `not a BPF object: it is for machine ${file.machine}, BPF is ${Machine.BPF} (clang -target bpf makes it)`,
     );
   }
+  if (file.type !== FileType.REL) {
+    throw new ObjectError(
+      `not a BPF object: ELF type ${file.type}, a linked file; programs are loaded from relocatable files, type ${FileType.REL} (clang -c makes them)`,
+    );
+  }
   if (file.symbols.length === 0) {
     throw new ObjectError(
       "the object has no symbol table: it was stripped, or it is no object file",
     );
   }
+  checkOverlap(file);
+  checkSymbols(file);
   const btfSection = file.section(".BTF");
   const btf = btfSection === undefined ? undefined : Btf.parse(file.data(btfSection));
   const extSection = file.section(".BTF.ext");
@@ -54,6 +68,19 @@ export function parseObject(bytes: Uint8Array): ObjectSpec {
   );
   const types = btf === undefined ? undefined : new ObjectTypes(btf, file.symbols);
   return new ObjectParser(file, types, ext).parse();
+}
+
+/** Sections that share bytes would let a small file cost as much as a huge one; compilers write none. */
+function checkOverlap({ bytes, sections }: ElfFile): void {
+  let total = 0;
+  for (const { type, size } of sections) {
+    if (type !== SectionType.NULL && type !== SectionType.NOBITS) total += size;
+  }
+  if (total > bytes.length) {
+    throw new ObjectError(
+      `the sections take ${total} bytes together, but the file has ${bytes.length}: it is cut off, or they overlap`,
+    );
+  }
 }
 
 class ObjectParser {
@@ -103,12 +130,19 @@ class ObjectParser {
     for (const section of this.#file.sections) {
       if (section.name === ".maps" && section.size > 0) {
         this.#declare(section.index, btfMaps(this.#file, section, this.#types));
-      } else if (isLegacyMaps(section.name) && section.size > 0) {
-        this.#declare(section.index, legacyMaps(this.#file, section));
       }
     }
+    for (const [section, maps] of legacyMaps(this.#file)) this.#declare(section.index, maps);
+    let room = MAX_DATA;
     for (const section of this.#file.sections) {
       if (!isDataSection(section)) continue;
+      room -= section.size;
+      if (room < 0) {
+        throw new ObjectError(
+          `section ${section.name}: with its ${section.size} bytes the object has more than ${MAX_DATA} bytes of data`,
+          { section: section.name },
+        );
+      }
       const map = dataMap(this.#file, section, this.#types);
       data.set(section.index, map);
       this.#linkable.data.set(section.index, map.spec.name);
@@ -172,39 +206,31 @@ class ObjectParser {
 
   /** A program may name, by a declaration tag, the function that the kernel runs when it throws. */
   #exceptionCallback(main: CodeFunction, table: FunctionTable): CodeFunction[] {
-    const type = this.#ext.functionType(this.#file.sections[main.section]!.name, main.slot);
-    const prefix = "exception_callback:";
-    const tag = this.#types?.tagsOf(type).find((text) => text.startsWith(prefix));
-    if (type === 0 || tag === undefined) return [];
-    const callback = table.all.find(({ name }) => name === tag.slice(prefix.length));
+    const type = this.#ext.functionType(main.sectionName, main.slot);
+    const name = this.#types?.exceptionCallbacks.get(type);
+    if (type === 0 || name === undefined) return [];
+    const callback = table.named(name);
     if (callback === undefined) {
       throw new ObjectError(
-        `program ${main.name}: its exception callback ${tag.slice(prefix.length)} is not in the object`,
+        `program ${main.name}: its exception callback ${name} is not in the object`,
       );
     }
     return [callback];
   }
 
   #program(main: CodeFunction, linked: Linked): ProgramSpec {
-    const sections = linked.placed.map(({ fn }) => this.#file.sections[fn.section]!.name);
-    const section = this.#file.sections[main.section]!.name;
-    const optional = section.startsWith("?");
-    const name = optional ? section.slice(1) : section;
-    const meaning = sectionMeaning(name);
+    const optional = main.sectionName.startsWith("?");
+    const section = optional ? main.sectionName.slice(1) : main.sectionName;
+    const { prefix: _, ...meaning } = sectionMeaning(section);
     return {
       name: main.name,
-      section: name,
-      type: meaning.type,
-      attachType: meaning.attachType,
-      attachTypeOptional: meaning.attachTypeOptional,
-      attachTo: meaning.attachTo,
-      attachBtf: meaning.attachBtf,
-      flags: meaning.flags,
+      section,
+      ...meaning,
       autoload: !optional,
       instructions: linked.instructions,
-      functions: this.#ext.functions(linked.placed, sections),
-      lines: this.#ext.lines(linked.placed, sections),
-      coreRelocations: this.#ext.coreRelocations(linked.placed, sections),
+      functions: this.#ext.functions(linked.placed),
+      lines: this.#ext.lines(linked.placed),
+      coreRelocations: this.#ext.coreRelocations(linked.placed),
       references: linked.references,
     };
   }

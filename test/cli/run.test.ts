@@ -25,7 +25,8 @@ async function whileBusy(
   const busy = setInterval(() => spawnSync("true"), 50);
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
-    if (signal !== undefined && stdout.split("\n").length > 3) child.kill(signal);
+    // Once: a second one while it closes ends it at once.
+    if (signal !== undefined && !child.killed && stdout.split("\n").length > 3) child.kill(signal);
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;

@@ -1,5 +1,6 @@
 /**
- * Writes BPF objects for tests of CO-RE: any types, any relocation records, any instructions, without a compiler.
+ * Writes BPF objects for tests of CO-RE: any types, any relocation records, any instructions,
+ * without a compiler.
  *
  * @module
  */
@@ -37,7 +38,8 @@ export function buildObject(types: BtfBuilder, programs: readonly BuiltProgram[]
     }
     return { name, section: SECTION, value, size: code.length - value, type: SymbolType.FUNC };
   });
-  // struct btf_ext_header with three parts, of which only the last has anything: struct btf_ext_info_sec and its records.
+  // struct btf_ext_header with three parts, of which only the last has anything: struct
+  // btf_ext_info_sec and its records.
   const relocations = [16, section, records.length / 4, ...records];
   const header = [0, 0, 0, 0, 0, relocations.length * 4];
   const ext = new Uint32Array([0x0001_eb9f, 32, ...header, ...relocations]);
@@ -77,4 +79,9 @@ export function loadImm64(value: bigint): Uint8Array {
   view.setUint32(4, Number(BigInt.asUintN(32, value)), true);
   view.setUint32(12, Number(BigInt.asUintN(32, value >> 32n)), true);
   return bytes;
+}
+
+/** Bytes of hexadecimal text. */
+export function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
 }

@@ -1,11 +1,14 @@
 /*
- * Lets libbpf relocate a BPF object against any BTF and prints the instructions that it would load, as hexadecimal.
+ * Lets libbpf relocate a BPF object against any BTF and prints the instructions that it would load,
+ * as hexadecimal.
  *
  *     core OBJECT BTF [each]
+ *     core version
  *
- * Nothing reaches the kernel: the bpf(2) calls that load programs, maps and types are answered here, so neither privileges nor a
- * verifier are needed. Each line of output is a program's name, its section and its instructions, or `-` and the error number where
- * libbpf gave up. All programs are loaded as one object; with `each`, every program is loaded from an object of its own.
+ * Nothing reaches the kernel: the bpf(2) calls that load programs, maps and types are answered
+ * here, so neither privileges nor a verifier are needed. Each line of output is a program's name,
+ * its section and its instructions, or `-` and the error number where libbpf gave up. All programs
+ * are loaded as one object; with `each`, every program is loaded from an object of its own.
  *
  * Build: cc core.c -o core -Wl,--wrap=syscall LIBBPF.a -lelf -lz
  */
@@ -99,7 +102,10 @@ static void print_program(const struct bpf_program *program)
 	printf("\n");
 }
 
-/* Relocates the programs, or only the one of index `only`; returns how many programs the object has. */
+/*
+ * Relocates the programs, or only the one of index `only`; returns how many programs the object
+ * has.
+ */
 static int relocate(const char *path, const char *btf, int only)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = btf);
@@ -142,8 +148,12 @@ static int relocate(const char *path, const char *btf, int only)
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "version") == 0) {
+		printf("%s\n", libbpf_version_string());
+		return 0;
+	}
 	if (argc < 3) {
-		fprintf(stderr, "usage: %s OBJECT BTF [each]\n", argv[0]);
+		fprintf(stderr, "usage: %s OBJECT BTF [each] | version\n", argv[0]);
 		return 2;
 	}
 	libbpf_set_print(keep_warning);

@@ -1,12 +1,13 @@
 /**
- * Compares CO-RE relocation with libbpf's on random types, random changes to them and random questions.
+ * Compares CO-RE relocation with libbpf's on random types, random changes to them and random
+ * questions.
  *
  * ```
  * node dist/test/differential/fuzz.js [--libbpf PREFIX] SEED COUNT
  * ```
  *
- * COUNT objects are made from SEED on, each relocated against a mutated copy of its own types. Needs what run.ts needs. Objects with a difference
- * are left in the temporary folder.
+ * COUNT objects are made from SEED on, each relocated against a mutated copy of its own types.
+ * Needs what run.ts needs. Objects with a difference are left in the temporary folder.
  *
  * @module
  */
@@ -15,7 +16,12 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Btf, BtfBuilder, Kind, type NewType } from "../../btf/index.ts";
-import { CoreKind, CoreTarget, computeRelocation } from "../../src/co-re/index.ts";
+import {
+  CoreKind,
+  type CoreQuestion,
+  CoreTarget,
+  computeRelocation,
+} from "../../src/co-re/index.ts";
 import { parseObject } from "../../src/spec/index.ts";
 import { type BuiltProgram, buildObject, instruction, loadImm64 } from "../co-re/object-builder.ts";
 import { buildHarness, compareObject, newCounts, summary } from "./libbpf.ts";
@@ -188,8 +194,9 @@ function build(types: Types): BtfBuilder {
 }
 
 /**
- * Takes out what C forbids and libbpf gets wrong: it divides by the size of a bitfield's type, which must be an integer or enumeration then, and
- * where a name stands twice in a structure, the offset of the first may be left in that of the second.
+ * Takes out what C forbids and libbpf gets wrong: it divides by the size of a bitfield's type,
+ * which must be an integer or enumeration then, and where a name stands twice in a structure, the
+ * offset of the first may be left in that of the second.
  */
 function safe(type: NewType, types: Types): NewType {
   if (type.kind !== Kind.STRUCT && type.kind !== Kind.UNION) return type;

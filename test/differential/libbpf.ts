@@ -1,5 +1,6 @@
 /**
- * libbpf behind core.c: builds the program, asks it to relocate an object, and compares its instructions with ours.
+ * libbpf behind core.c: builds the program, asks it to relocate an object, and compares its
+ * instructions with ours.
  *
  * @module
  */
@@ -55,7 +56,10 @@ function sourceFile(): string {
   return join(folder, "test/differential/core.c");
 }
 
-/** Compiles core.c with the libbpf that is installed below `prefix`; returns the path of the program. */
+/**
+ * Compiles core.c with the libbpf that is installed below `prefix`; returns the path of the
+ * program.
+ */
 export function buildHarness(folder: string, prefix: string): string {
   const archive = readdirSync(prefix)
     .filter((name) => name.startsWith("lib"))
@@ -70,7 +74,14 @@ export function buildHarness(folder: string, prefix: string): string {
   return output;
 }
 
-/** What libbpf makes of an object, by program; `-` stands for all where the object cannot be opened. */
+/** The version of the libbpf in the program, such as `v1.7`. */
+export function libbpfVersion(harness: string): string {
+  return execFileSync(harness, ["version"], { encoding: "utf8" }).trim();
+}
+
+/**
+ * What libbpf makes of an object, by program; `-` stands for all where the object cannot be opened.
+ */
 export function askLibbpf(
   harness: string,
   object: string,
@@ -90,7 +101,10 @@ export function askLibbpf(
   return found;
 }
 
-/** One object against one kernel, as a whole and program by program; `report` gets a line for each difference. */
+/**
+ * One object against one kernel, as a whole and program by program; `report` gets a line for each
+ * difference.
+ */
 export function compareObject(
   harness: string,
   object: { readonly path: string; readonly name: string; readonly spec: ObjectSpec },

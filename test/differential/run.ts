@@ -1,13 +1,15 @@
 /**
- * Compares CO-RE relocation with libbpf's, byte by byte, for any objects and any BTFs. No test file: what it needs is not
- * installed everywhere.
+ * Compares CO-RE relocation with libbpf's, byte by byte, for any objects and any BTFs. No test
+ * file: what it needs is not installed everywhere.
  *
  * ```
  * node dist/test/differential/run.js [--libbpf PREFIX] OBJECT… --btf BTF…
  * ```
  *
- * Needs a C compiler, libelf, zlib and libbpf's static library; PREFIX is where libbpf is installed, default `/usr`. Objects that we do not read, or
- * that have no CO-RE relocations, are skipped. Prints a line for each difference and ends with counts; exits 1 where there was a difference.
+ * Needs a C compiler, libelf, zlib and libbpf's static library; PREFIX is where libbpf is
+ * installed, default `/usr`. Objects that we do not read, or that have no CO-RE relocations, are
+ * skipped. Prints a line for each difference and ends with counts; exits 1 where there was a
+ * difference.
  *
  * @module
  */

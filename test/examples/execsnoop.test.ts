@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { kernelObjects, objectsLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 
 const execsnoop = suite("examples: execsnoop");
 const SCRIPT = fileURLToPath(new URL("../../examples/execsnoop/execsnoop.js", import.meta.url));
@@ -59,7 +60,7 @@ kernelTest(execsnoop, "killed at any moment, by any signal, it leaves nothing be
     const child = start();
     const end = ended(child);
     // Spread over start-up, loading, attaching and reading.
-    setTimeout(() => child.kill(signal), 40 + Math.random() * 700);
+    setTimeout(() => child.kill(signal), (40 + Math.random() * 700) * SLOWNESS);
     const { code, signal: by, stderr } = await end;
     assert.is(stderr, "", `${signal}: ${stderr}`);
     if (signal === "SIGKILL") assert.is(by, "SIGKILL");

@@ -6,6 +6,7 @@
 
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { SLOWNESS } from "./slowness.ts";
 
 /** What a run of the command left. */
 export interface Outcome {
@@ -22,7 +23,7 @@ export function ebpf(args: readonly string[], nodeOptions: readonly string[] = [
   const { status, stdout, stderr } = spawnSync(process.execPath, [...nodeOptions, CLI, ...args], {
     encoding: "utf8",
     maxBuffer: 0x1000_0000,
-    timeout: 60_000,
+    timeout: 60_000 * SLOWNESS,
   });
   return { code: status, stdout, stderr };
 }

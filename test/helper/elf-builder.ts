@@ -17,6 +17,8 @@ import {
 } from "../../elf/index.ts";
 import { alignUp, viewOf } from "../../src/bytes.ts";
 
+const utf8 = new TextEncoder();
+
 /** A section; `link` and `info` may name another section. */
 export interface SectionInput {
   name: string;
@@ -93,11 +95,13 @@ export interface ElfInput {
 export function buildElf(input: ElfInput): Uint8Array {
   const little = input.little ?? true;
   const sections: SectionInput[] = [...(input.sections ?? [])];
+  const indexes = new Map<string, number>();
   const indexOf = (name: string | number): number => {
     if (typeof name === "number") return name;
-    const index = sections.findIndex((section) => section.name === name);
-    if (index === -1) throw new Error(`the ELF to build has no section ${name}`);
-    return index + 1;
+    const known = indexes.get(name) ?? sections.findIndex((section) => section.name === name) + 1;
+    if (known === 0) throw new Error(`the ELF to build has no section ${name}`);
+    indexes.set(name, known);
+    return known;
   };
   for (const [name, relocations] of Object.entries(input.relocations ?? {})) {
     sections.push(relocationSection(name, relocations, input.symbols ?? [], little));
@@ -162,20 +166,22 @@ export function bytesOf(...values: number[]): Uint8Array {
 
 class Strings {
   #text = "\0";
+  #length = 1;
   readonly #offsets = new Map<string, number>([["", 0]]);
 
   add(text: string): number {
     let offset = this.#offsets.get(text);
     if (offset === undefined) {
-      offset = this.bytes().length;
+      offset = this.#length;
       this.#offsets.set(text, offset);
       this.#text += `${text}\0`;
+      this.#length += utf8.encode(text).length + 1;
     }
     return offset;
   }
 
   bytes(): Uint8Array {
-    return new TextEncoder().encode(this.#text);
+    return utf8.encode(this.#text);
   }
 }
 

@@ -25,7 +25,7 @@ export interface KernelNeeds {
   /** The options of the kernel's configuration without which it is left out, such as `CONFIG_NETKIT`. */
   config?: string | readonly string[];
   /** Says what of this machine, not of its kernel, forbids the test; never a reason in the kernel matrix. */
-  obstacle?: () => string | undefined;
+  obstacle?: () => string | undefined | Promise<string | undefined>;
 }
 
 type Body = () => void | Promise<void>;
@@ -55,11 +55,16 @@ export function kernelTierObstacle(): string | undefined {
 
 /** Registers `body` as a test of the kernel tier. */
 export function kernelTest(test: Test, name: string, body: Body): void;
-export function kernelTest(test: Test, name: string, needs: KernelNeeds, body: Body): void;
 export function kernelTest(
   test: Test,
   name: string,
-  first: KernelNeeds | Body,
+  needs: KernelNeeds | undefined,
+  body: Body,
+): void;
+export function kernelTest(
+  test: Test,
+  name: string,
+  first: KernelNeeds | Body | undefined,
   second?: Body,
 ): void {
   const [needs, body] = typeof first === "function" ? [undefined, first] : [first, second!];
@@ -94,7 +99,7 @@ async function run(
   };
   const lacking = needs === undefined ? undefined : lackOf(needs);
   if (lacking !== undefined) return skip(lacking);
-  const forbidden = obstacleHere ?? needs?.obstacle?.();
+  const forbidden = obstacleHere ?? (await needs?.obstacle?.());
   if (forbidden !== undefined) {
     if (tier === "kernel") throw new Error(`a kernel of the matrix must run this: ${forbidden}`);
     return skip(forbidden);
@@ -123,7 +128,8 @@ function lackOf({ needs, since, config = [] }: KernelNeeds): string | undefined 
   return missing.length > 0 ? `needs ${needs} (built without ${missing.join(", ")})` : undefined;
 }
 
-function isOlderThan(since: string | undefined): boolean {
+/** Whether the running kernel is older than a release, such as `5.14`. */
+export function isOlderThan(since: string | undefined): boolean {
   if (since === undefined) return false;
   const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
   const [sinceMajor = 0, sinceMinor = 0] = since.split(".").map(Number);

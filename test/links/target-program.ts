@@ -64,7 +64,7 @@ function arm64(semaphore: number): Code {
     0x52800540, // mov w0, #42
     0xd503201f, // nop
     0xd65f03c0, // ret
-    0xd4200000, // trap: brk #0
+    0xd42000a0, // trap: brk #5, the breakpoint of uprobes
     0xd65f03c0, // ret
     0xd2800000, // start: mov x0, #0
     0xd10103e1, // sub x1, sp, #64

@@ -5,13 +5,13 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Kind } from "../../btf/index.ts";
 import { attachTracing, tracing } from "../../links/tracing.ts";
-import { alu, assemble, exit, jumpIf, load, type Statement } from "../../src/asm/index.ts";
+import { alu, jumpIf, load, type Statement } from "../../src/asm/index.ts";
 import { UnsupportedError } from "../../src/error.ts";
-import { programLoad, programTestRun } from "../../src/sys/bpf.ts";
+import { programTestRun } from "../../src/sys/bpf.ts";
 import { kernelBtf } from "../../src/sys/kernel-btf.ts";
 import { AttachType, LinkType, ProgramType } from "../../src/uapi.ts";
 import { kernelTest } from "../helper/kernel.ts";
-import { skips } from "../helper/outcome.ts";
+import { TESTED, TRAMPOLINES } from "../helper/trampolines.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
 import { hasCode, isA } from "./errors.ts";
 import { activeSecurityModules } from "./mounts.ts";
@@ -19,9 +19,6 @@ import { kernelBefore515 } from "./old-kernel.ts";
 
 const test = suite("links/tracing");
 
-/** What a test run of a tracing program calls, with 1, and which returns 2. */
-const TESTED = "bpf_fentry_test1";
-const EPERM = 1;
 const KILL = process.arch === "x64" ? 62 : 129;
 
 interface Input {
@@ -41,51 +38,29 @@ function loadFor(attachType: number, attachTo: string, input: Input = {}): Count
   return new Counter({ type, pid: process.pid, attachType, attachTo, attachBtfId, ...input });
 }
 
-/** Whether the kernel takes programs that run in trampolines; some kernels for sandboxes refuse all of them. */
-function takesTrampolines(): boolean {
-  const { fd, errno, log } = programLoad(
-    {
-      type: ProgramType.TRACING,
-      expectedAttachType: AttachType.TRACE_FENTRY,
-      attachBtfId: kernelBtf().find(TESTED, Kind.FUNC),
-      license: "GPL",
-      instructions: assemble([alu("r0", "=", 0), exit()]).bytes,
-    },
-    { level: 1, size: 4096 },
-  );
-  fd?.close();
-  return errno !== EPERM || log !== "";
-}
+kernelTest(
+  test,
+  "attaches fentry, with the argument, until the link is closed",
+  TRAMPOLINES,
+  () => {
+    const before = openObjects();
+    using counter = loadFor(AttachType.TRACE_FENTRY, TESTED, { before: keepContext(0) });
+    using link = tracing(counter.program);
+    assert.is(link.kind, "fentry");
+    assert.is(link.description, `count to fentry ${TESTED}`);
+    programTestRun(counter.program.fd);
+    assert.is(counter.count, 1);
+    // An int is the low half of the register; the high half is whatever was there.
+    assert.is(counter.kept & 0xffff_ffffn, 1n);
+    link.close();
+    programTestRun(counter.program.fd);
+    assert.is(counter.count, 1);
+    counter[Symbol.dispose]();
+    assert.equal(openObjects(), before);
+  },
+);
 
-/** A test of the kernel tier that needs a trampoline. */
-function trampolineTest(name: string, body: () => void | Promise<void>): void {
-  kernelTest(test, name, async () => {
-    if (takesTrampolines()) await body();
-    else {
-      const reason = "this kernel refuses programs for trampolines (EPERM from PROG_LOAD, no log)";
-      skips.push({ suite: "links/tracing", test: name, reason });
-    }
-  });
-}
-
-trampolineTest("attaches fentry, with the argument, until the link is closed", () => {
-  const before = openObjects();
-  using counter = loadFor(AttachType.TRACE_FENTRY, TESTED, { before: keepContext(0) });
-  using link = tracing(counter.program);
-  assert.is(link.kind, "fentry");
-  assert.is(link.description, `count to fentry ${TESTED}`);
-  programTestRun(counter.program.fd);
-  assert.is(counter.count, 1);
-  // An int is the low half of the register; the high half is whatever was there.
-  assert.is(counter.kept & 0xffff_ffffn, 1n);
-  link.close();
-  programTestRun(counter.program.fd);
-  assert.is(counter.count, 1);
-  counter[Symbol.dispose]();
-  assert.equal(openObjects(), before);
-});
-
-trampolineTest("attaches fexit, with the return value", () => {
+kernelTest(test, "attaches fexit, with the return value", TRAMPOLINES, () => {
   using counter = loadFor(AttachType.TRACE_FEXIT, TESTED, { before: keepContext(8) });
   using link = tracing(counter.program);
   assert.is(link.kind, "fexit");
@@ -93,7 +68,7 @@ trampolineTest("attaches fexit, with the return value", () => {
   assert.is(counter.kept & 0xffff_ffffn, 2n);
 });
 
-trampolineTest("attaches fmod_ret, which replaces the return value", () => {
+kernelTest(test, "attaches fmod_ret, which replaces the return value", TRAMPOLINES, () => {
   using counter = loadFor(AttachType.MODIFY_RETURN, "security_file_open", {
     after: [alu("r0", "=", -16)],
   });
@@ -122,7 +97,7 @@ kernelTest(test, "attaches tp_btf", () => {
   assert.is(counter.count, 3);
 });
 
-trampolineTest("attaches lsm, which refuses what it is asked about", async () => {
+kernelTest(test, "attaches lsm, which refuses what it is asked about", TRAMPOLINES, async () => {
   const isActive = (await activeSecurityModules()).includes("bpf");
   using counter = loadFor(AttachType.LSM_MAC, "inode_mkdir", {
     type: ProgramType.LSM,
@@ -142,7 +117,7 @@ trampolineTest("attaches lsm, which refuses what it is asked about", async () =>
   rmdirSync(folder);
 });
 
-trampolineTest("passes a cookie to the program", () => {
+kernelTest(test, "passes a cookie to the program", TRAMPOLINES, () => {
   using plain = loadFor(AttachType.TRACE_FENTRY, TESTED);
   tracing(plain.program, { cookie: 1n }).close();
   using counter = loadFor(AttachType.TRACE_FENTRY, TESTED, { before: keepCookie });
@@ -174,11 +149,16 @@ kernelTest(test, "attaches tp_btf with the older command where there are no such
   attachesWithOlderCommand(AttachType.TRACE_RAW_TP, "sys_enter", "6.10");
 });
 
-trampolineTest("attaches fentry with the older command where there are no such links", () => {
-  attachesWithOlderCommand(AttachType.TRACE_FENTRY, TESTED, "5.19");
-});
+kernelTest(
+  test,
+  "attaches fentry with the older command where there are no such links",
+  TRAMPOLINES,
+  () => {
+    attachesWithOlderCommand(AttachType.TRACE_FENTRY, TESTED, "5.19");
+  },
+);
 
-trampolineTest("says what the link is attached to", () => {
+kernelTest(test, "says what the link is attached to", TRAMPOLINES, () => {
   using counter = loadFor(AttachType.TRACE_FENTRY, TESTED);
   using link = tracing(counter.program);
   const info = link.info();
@@ -191,7 +171,7 @@ trampolineTest("says what the link is attached to", () => {
   if (id !== 0) assert.is(kernelBtf().name(id), TESTED);
 });
 
-trampolineTest("refuses a second attachment of the same program", () => {
+kernelTest(test, "refuses a second attachment of the same program", TRAMPOLINES, () => {
   using counter = loadFor(AttachType.TRACE_FENTRY, TESTED);
   const before = openObjects();
   using link = tracing(counter.program);

@@ -10,11 +10,11 @@ import type { ArrayMap, RingBuffer } from "../../maps/index.ts";
 import {
   alu,
   assemble,
-  atomic,
   call,
   exit,
   jumpIf,
   label,
+  load,
   loadMap,
   loadMapValue,
   type Statement,
@@ -102,16 +102,20 @@ export class RingProgram implements Disposable {
 
 function statements({ size = 16, flags = 0, discardMask = 0 }: RecordShape): Statement[] {
   const body: Statement[] = [
+    // Only one thread runs a program at a time, so that counting does without atomic instructions, which are younger than 5.10.
     loadMapValue("r6", "counter"),
-    alu("r7", "=", 1),
-    atomic("u64", "r6", 0, "fetch +=", "r7"),
+    load("r7", "u64", "r6", 0),
+    alu("r1", "=", "r7"),
+    alu("r1", "+=", 1),
+    store("u64", "r6", 0, "r1"),
     loadMap("r1", "ring"),
     alu("r2", "=", size),
     alu("r3", "=", 0),
     call("ringbuf_reserve"),
     jumpIf("r0", "!=", 0, "reserved"),
-    alu("r7", "=", 1),
-    atomic("u64", "r6", 8, "+=", "r7"),
+    load("r1", "u64", "r6", 8),
+    alu("r1", "+=", 1),
+    store("u64", "r6", 8, "r1"),
     alu("r0", "=", 0),
     exit(),
     label("reserved"),

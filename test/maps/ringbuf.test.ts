@@ -126,7 +126,7 @@ kernelTest(test, "batches have all that was there, and never nothing", async () 
   program.run(100);
   const sizes: number[] = [];
   const seen: number[] = [];
-  for await (const batch of ring.batches()) {
+  for await (const batch of ring.batches({ budget: { milliseconds: 60_000 } })) {
     sizes.push(batch.length);
     seen.push(...batch.map(numberOf));
     if (seen.length < 100) program.run(100);
@@ -146,7 +146,7 @@ kernelTest(test, "a budget ends a turn: timers come between", async () => {
   let turns = 0;
   const timer = setInterval(() => turns++, 0);
   const sizes: number[] = [];
-  for await (const batch of ring.batches({ budget: { records: 30 } })) {
+  for await (const batch of ring.batches({ budget: { records: 30, milliseconds: 60_000 } })) {
     sizes.push(batch.length);
     if (sizes.length === 4) break;
   }

@@ -5,7 +5,6 @@ import * as assert from "uvu/assert";
 import { Kind } from "../../btf/index.ts";
 import { ElfFile } from "../../elf/index.ts";
 import { viewOf } from "../../src/bytes.ts";
-import { UnsupportedError } from "../../src/error.ts";
 import {
   iteratorCreate,
   linkCreate,
@@ -25,7 +24,7 @@ import { cgroup2 } from "../../src/sys/paths.ts";
 import { perfEventOpen } from "../../src/sys/perf.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { kernelTest } from "../helper/kernel.ts";
-import { codeOf, counter, counting, idOf, isAtLeast, load, returning } from "./programs.ts";
+import { codeOf, counter, counting, idOf, load, returning } from "./programs.ts";
 
 const test = suite("sys/bpf-link");
 
@@ -81,25 +80,32 @@ kernelTest(test, "links are updated and detached", () => {
   for (const fd of [first, second, cgroup]) fd.close();
 });
 
-kernelTest(test, "a link to a perf event carries a cookie and is told by the event", () => {
-  const event = perfEventOpen({ type: 1, config: 0, samplePeriod: 1_000_000 }, -1, 0);
-  const program = load(returning(0), { type: ProgramType.PERF_EVENT });
-  const link = linkCreate(
-    { program, target: event, attachType: AttachType.PERF_EVENT, cookie: 0x1122334455n },
-    "link clock",
-  );
-  // struct bpf_link_info: type, id, prog_id, then perf_event.
-  const info = new Uint8Array(48);
-  objectInfo(link, info);
-  assert.is(viewOf(info).getUint32(0, true), 7);
-  assert.is(viewOf(info).getUint32(8, true), idOf(program));
-  assert.is(
-    codeOf(() => taskFdQuery(event)),
-    "EOPNOTSUPP",
-    "a counter is no tracepoint, and the kernel says so",
-  );
-  for (const fd of [link, program, event]) fd.close();
-});
+const PERF_LINKS = { needs: "links of perf events", since: "5.15" };
+
+kernelTest(
+  test,
+  "a link to a perf event carries a cookie and is told by the event",
+  PERF_LINKS,
+  () => {
+    const event = perfEventOpen({ type: 1, config: 0, samplePeriod: 1_000_000 }, -1, 0);
+    const program = load(returning(0), { type: ProgramType.PERF_EVENT });
+    const link = linkCreate(
+      { program, target: event, attachType: AttachType.PERF_EVENT, cookie: 0x1122334455n },
+      "link clock",
+    );
+    // struct bpf_link_info: type, id, prog_id, then perf_event.
+    const info = new Uint8Array(48);
+    objectInfo(link, info);
+    assert.is(viewOf(info).getUint32(0, true), 7);
+    assert.is(viewOf(info).getUint32(8, true), idOf(program));
+    assert.is(
+      codeOf(() => taskFdQuery(event)),
+      "EOPNOTSUPP",
+      "a counter is no tracepoint, and the kernel says so",
+    );
+    for (const fd of [link, program, event]) fd.close();
+  },
+);
 
 kernelTest(test, "an iterator runs over tasks and is read to its end", () => {
   const { map, count } = counter();
@@ -143,10 +149,9 @@ kernelTest(test, "the number of a multi link's symbols and cookies must agree", 
   program.close();
 });
 
-kernelTest(test, "one link probes several places of a file", () => {
-  if (!isAtLeast(6, 6)) {
-    throw new UnsupportedError("uprobe_multi", { feature: "uprobe_multi", since: "6.6" });
-  }
+const UPROBE_MULTI = { needs: "uprobe_multi", since: "6.6" };
+
+kernelTest(test, "one link probes several places of a file", UPROBE_MULTI, () => {
   const shell = realpathSync("/bin/sh");
   const { map, count } = counter();
   const attachType = AttachType.TRACE_UPROBE_MULTI;

@@ -2,7 +2,7 @@ import { existsSync, rmSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { cstring, viewOf } from "../../src/bytes.ts";
-import { BtfError, SyscallError, UnsupportedError } from "../../src/error.ts";
+import { BtfError, SyscallError } from "../../src/error.ts";
 import {
   btfGetFdById,
   btfGetNextId,
@@ -31,16 +31,7 @@ import { MapAccess } from "../../src/sys/map-access.ts";
 import { bpffs } from "../../src/sys/paths.ts";
 import { MapFlags, MapType, ProgramType } from "../../src/uapi.ts";
 import { kernelTest } from "../helper/kernel.ts";
-import {
-  codeOf,
-  counter,
-  counting,
-  idOf,
-  isAtLeast,
-  load,
-  REFUSED,
-  returning,
-} from "./programs.ts";
+import { codeOf, counter, counting, idOf, load, REFUSED, returning } from "./programs.ts";
 
 const test = suite("sys/bpf");
 
@@ -268,10 +259,9 @@ kernelTest(test, "a program holds a map that is bound to it", () => {
   program.close();
 });
 
-kernelTest(test, "a program that printed nothing has nothing to read", () => {
-  if (!isAtLeast(6, 17)) {
-    throw new UnsupportedError("streams", { feature: "program streams", since: "6.17" });
-  }
+const STREAMS = { needs: "program streams", since: "6.17" };
+
+kernelTest(test, "a program that printed nothing has nothing to read", STREAMS, () => {
   const program = load(returning(0));
   assert.is(programStreamRead(program, 1, new Uint8Array(64)), 0);
   assert.throws(

@@ -5,6 +5,7 @@
  */
 
 import { spawn } from "node:child_process";
+import { SLOWNESS } from "../helper/slowness.ts";
 
 /** How the process ended. */
 export interface ChildResult {
@@ -49,7 +50,7 @@ export function runChild(
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), (options.seconds ?? 20) * 1000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), (options.seconds ?? 20) * 1000 * SLOWNESS);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status, signal) => {

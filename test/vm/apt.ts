@@ -16,6 +16,7 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HELPER = "/usr/lib/apt/apt-helper";
 const INDEX = "Created-By: Packages";
 
+const lists = new Map<string, Promise<string>>();
 let mirrors: { main: string; security: string } | undefined;
 
 /** Where the files of a suite are. */
@@ -32,15 +33,23 @@ export function findMirrors(targets: string): { main: string; security: string }
   for (const [security, release = ""] of sources) {
     const plain = release.replace(/-security$/, "");
     const main = sources.find(([, other]) => other === plain)?.[0];
-    if (security !== undefined && plain !== release && main !== undefined) return { main, security };
+    if (security !== undefined && plain !== release && main !== undefined)
+      return { main, security };
   }
   throw new Error(
     "apt's sources name no mirror of Debian and its security updates, from which the kernels come",
   );
 }
 
-/** The text of the package list of a suite, fetched anew; throws when the mirror does not have it. */
-export async function packageList(suite: string, debianArch: string): Promise<string> {
+/** The text of the package list of a suite, fetched once a run; throws when the mirror does not have it. */
+export function packageList(suite: string, debianArch: string): Promise<string> {
+  const name = `${suite}-${debianArch}`;
+  const list = lists.get(name) ?? fetchList(suite, debianArch);
+  lists.set(name, list);
+  return list;
+}
+
+async function fetchList(suite: string, debianArch: string): Promise<string> {
   const root = join(cacheFolder, "apt", `${suite}-${debianArch}`);
   for (const folder of ["etc/apt/preferences.d", "lists/partial", "archives/partial"]) {
     mkdirSync(join(root, folder), { recursive: true });
@@ -70,7 +79,9 @@ export async function packageList(suite: string, debianArch: string): Promise<st
   writeFileSync(file, lines.join(""));
   const env = { APT_CONFIG: file };
   await capture("apt-get", ["update", "-qq"], { env });
-  const path = await capture("apt-get", ["indextargets", "--format", "$(FILENAME)", INDEX], { env });
+  const path = await capture("apt-get", ["indextargets", "--format", "$(FILENAME)", INDEX], {
+    env,
+  });
   return readFileSync(path.trim(), "utf8");
 }
 

@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 
 const running = new Set<ChildProcess>();
+let isWatching = false;
 /** Debian keeps some of the programs where only root looks for them. */
 const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 
@@ -17,6 +18,8 @@ export function environment(more: Readonly<Record<string, string>> = {}): NodeJS
 
 /** Ends `child` with this process, however that ends. */
 export function endWithUs(child: ChildProcess): void {
+  if (!isWatching) watchOurEnd();
+  isWatching = true;
   running.add(child);
   child.once("close", () => running.delete(child));
 }
@@ -39,7 +42,8 @@ export function capture(
   child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
   return new Promise((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) => {
-      const help = error.code === "ENOENT" ? ": it is not installed (.ci/vm-packages does that)" : "";
+      const help =
+        error.code === "ENOENT" ? ": it is not installed (.ci/vm-packages does that)" : "";
       reject(new Error(`run ${program}${help}`, { cause: error }));
     });
     child.once("close", (code, signal) => {
@@ -50,16 +54,12 @@ export function capture(
   });
 }
 
-/** Kills what is still running, by its id. */
-function endAll(): void {
-  for (const child of running) child.kill("SIGKILL");
-}
-
-process.on("exit", endAll);
-for (const [signal, code] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-  ["SIGHUP", 129],
-] as const) {
-  process.on(signal, () => process.exit(code));
+/** Kills what is still running, by its id, when this process ends or is asked to. */
+function watchOurEnd(): void {
+  process.on("exit", () => {
+    for (const child of running) child.kill("SIGKILL");
+  });
+  const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+  for (const [signal, code] of Object.entries(signals))
+    process.on(signal, () => process.exit(code));
 }

@@ -7,22 +7,28 @@
  * @module
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
-import type { Archive } from "./cpio.ts";
+import { packageList } from "./apt.ts";
 import { cacheFolder, type Locked, lock, locked } from "./cache.ts";
 import { capture } from "./command.ts";
+import type { Archive } from "./cpio.ts";
 import { DEBIAN_ARCH, fetchPackages, TRIPLET } from "./debian.ts";
 import type { Arch } from "./matrix.ts";
 import { newest, parsePackages } from "./packages.ts";
-import { packageList } from "./apt.ts";
-import { addTree, projectFolder } from "./project.ts";
+import { addTree, GUEST_PROJECT, projectFolder } from "./project.ts";
 
 /** A userland, ready to be put into archives. */
 export interface Userland {
   add: (archive: Archive) => void;
-  /** A folder with the `node_modules` that the processor needs instead of the project's own. */
-  packages?: string;
 }
 
 const NODE = "/usr/bin/node";
@@ -44,7 +50,8 @@ async function ownUserland(): Promise<Userland> {
   const libraries = new Set<string>();
   for (const binary of [process.execPath, ...binaries]) {
     // The C library for musl is asked for by a binary that glibc's loader never loads.
-    for (const path of loadedBy(await capture("ldd", [binary]).catch(() => ""))) libraries.add(path);
+    for (const path of loadedBy(await capture("ldd", [binary]).catch(() => "")))
+      libraries.add(path);
   }
   const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
   if (busybox === undefined) throw new Error("there is no busybox (package busybox-static)");
@@ -64,44 +71,43 @@ export function loadedBy(output: string): string[] {
 
 async function foreignUserland(arch: Arch): Promise<Userland> {
   const folder = join(cacheFolder, `userland-${arch}`);
+  const koffi = `@koromix/koffi-linux-${arch}`;
+  const manifest = readFileSync(join(projectFolder, "node_modules/koffi/package.json"), "utf8");
+  const version: string = JSON.parse(manifest).version;
   const major = process.versions.node.split(".")[0];
-  const koffi = join(projectFolder, "node_modules/koffi/package.json");
-  const { version } = JSON.parse(readFileSync(koffi, "utf8"));
-  const wanted = [`node-linux-${arch}@${major}`, `@koromix/koffi-linux-${arch}@${version}`];
-  const npm = join(folder, `${major}-${version}`);
-  if (!existsSync(join(npm, "node_modules"))) await install(npm, arch, wanted);
+  const node = await npmPackage(join(folder, `node-${major}`), `node-linux-${arch}@${major}`);
+  const binary = await npmPackage(join(folder, `koffi-${version}`), `${koffi}@${version}`);
   const libraries = join(folder, "debian");
   if (!existsSync(libraries)) await unpackLibraries(libraries, arch);
   return {
-    packages: npm,
     add: (archive) => {
-      const node = join(npm, "node_modules", `node-linux-${arch}`, "bin/node");
-      archive.file(NODE, readFileSync(node), 0o755);
+      archive.file(NODE, readFileSync(join(node, "bin/node")), 0o755);
       const busybox = ["bin/busybox", "usr/bin/busybox"].map((path) => join(libraries, path));
       archive.file(BUSYBOX, readFileSync(busybox.find((path) => existsSync(path))!), 0o755);
       addLibraries(archive, libraries, arch);
+      addTree(archive, binary, `${GUEST_PROJECT}/node_modules/${koffi}`);
     },
   };
 }
 
-/** Installs packages for another processor, out of the project's sight. */
-async function install(folder: string, arch: Arch, wanted: readonly string[]): Promise<void> {
-  const fresh = `${folder}.new`;
-  rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(fresh, { recursive: true });
-  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--os=linux", `--cpu=${arch}`];
-  await capture("npm", ["install", "--prefix", fresh, ...flags, ...wanted], { cwd: fresh });
-  await capture("mv", [fresh, folder]);
+/** The unpacked content of a package, in `folder`; nothing of it is run, and the project's own packages stay as they are. */
+async function npmPackage(folder: string, name: string): Promise<string> {
+  if (!existsSync(folder)) {
+    const fresh = emptyFolder(`${folder}.new`);
+    const file = await capture("npm", ["pack", "--silent", "--pack-destination", fresh, name]);
+    await capture("tar", ["-xzf", join(fresh, file.trim()), "-C", fresh]);
+    renameSync(join(fresh, "package"), folder);
+    rmSync(fresh, { recursive: true });
+  }
+  return folder;
 }
 
 async function unpackLibraries(folder: string, arch: Arch): Promise<void> {
   const name = `userland-${arch}`;
   const found = locked(name) ?? (await resolveLibraries(arch));
-  const fresh = `${folder}.new`;
-  rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(fresh, { recursive: true });
+  const fresh = emptyFolder(`${folder}.new`);
   for (const deb of await fetchPackages(found)) await capture("dpkg-deb", ["-x", deb, fresh]);
-  await capture("mv", [fresh, folder]);
+  renameSync(fresh, folder);
   lock(name, found);
 }
 
@@ -115,6 +121,12 @@ async function resolveLibraries(arch: Arch): Promise<Locked> {
     return found;
   });
   return { suite: SUITE, version: packages[0]!.version, packages };
+}
+
+function emptyFolder(path: string): string {
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+  return path;
 }
 
 /** The shared objects that lie directly in Debian's folders of libraries, and the loader where programs look for it. */
