@@ -120,7 +120,7 @@ run("options that make no sense are misuse", () => {
     [["--set", "no_such=1"], /no such variable; it has .*min_duration_ns/],
     [["--set", "min_duration_ns"], /NAME=VALUE/],
     [["--duration", "soon"], /no duration/],
-    [["--count", "0"], /no number above 0/],
+    [["--count", "0"], /no whole number above 0/],
     [["--dump", "nowhere"], /no map nowhere/],
   ] as const) {
     const { code, stderr } = ebpf(["run", ...args, EXECSNOOP]);
