@@ -5,7 +5,7 @@
  *
  * A hook that throws, a file that queues no suite, a pattern that matches nothing, a promise that never settles and a file that takes too
  * long all fail the run. Skips are printed with their reasons. The last line is `N passed, N failed, N skipped`.
- * `EBPF_TEST_TIER` (`pure`, `kernel`) chooses a tier, `EBPF_REQUIRE_KERNEL=1` fails a run without tests of the kernel tier, and
+ * `EBPF_TEST_SEED` is the seed of property tests, `EBPF_TEST_TIER` (`pure`, `kernel`) chooses a tier, `EBPF_REQUIRE_KERNEL=1` fails a run without tests of the kernel tier, and
  * `EBPF_TEST_RESULTS` names a file for the outcomes of that tier, one JSON object a line.
  *
  * @module
@@ -15,6 +15,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import fc from "fast-check";
 import { kernelTierObstacle, tier } from "./helper/kernel.ts";
 import { kernelTier, skips } from "./helper/outcome.ts";
 
@@ -142,6 +143,9 @@ function conclude(): void {
   }
   process.stdout.write(`${passed} passed, ${counts.failed} failed, ${skips.length} skipped\n`);
 }
+
+// Properties try the same values on every run, so that a red run is red again; another seed tries others.
+fc.configureGlobal({ seed: Number(process.env["EBPF_TEST_SEED"] ?? 1) });
 
 const patterns = process.argv.slice(2);
 const all = testFiles(testFolder);

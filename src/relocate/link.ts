@@ -113,8 +113,12 @@ class Linker {
     if (wide && index + 1 >= fn.count) {
       throw this.#error(fn, index, "a 64-bit load is cut off by the end of the function");
     }
-    const target = this.#targets.get(fn.section)?.get(fn.slot + index);
     const slot = base + index;
+    // Fields of the second half would be an instruction that a jump could land on; no compiler sets them.
+    if (wide && this.#view.getUint32((slot + 1) * SLOT) !== 0) {
+      throw this.#error(fn, index, "the second half of a 64-bit load is no second half");
+    }
+    const target = this.#targets.get(fn.section)?.get(fn.slot + index);
     if (target === undefined) {
       if (!isCall(opcode)) return undefined;
       if (srcAt(this.#view, slot, this.#little) !== PseudoSource.CALL) return undefined;

@@ -6,6 +6,7 @@
 
 import { type Btf, type DatasecType, Kind } from "../../btf/index.ts";
 import { type ElfSymbol, SymbolBinding, SymbolType } from "../../elf/index.ts";
+import { ObjectError } from "../error.ts";
 import { isHidden } from "./symbols.ts";
 import type { DataLayout } from "./types.ts";
 
@@ -87,6 +88,8 @@ export class ObjectTypes {
   /**
    * Variables of a data section, ascending by offset. Compilers leave offsets of global variables zero, ELF symbols tell them;
    * linked objects have them filled in. Hidden variables are reported static.
+   *
+   * @throws ObjectError for a global variable without a symbol, whose place nothing tells.
    */
   variables(name: string): SectionVariable[] {
     const section = this.section(name);
@@ -97,6 +100,11 @@ export class ObjectTypes {
         const type = this.btf.type(id);
         const linkage = type.kind === Kind.VAR ? type.linkage : Linkage.STATIC;
         const symbol = linkage === Linkage.STATIC ? undefined : this.#symbols.get(type.name);
+        if (fromSymbols && linkage === Linkage.GLOBAL && symbol === undefined) {
+          throw new ObjectError(`variable ${type.name} in section ${name} has no symbol`, {
+            section: name,
+          });
+        }
         const hidden = symbol !== undefined && isHidden(symbol);
         return {
           name: type.name,
