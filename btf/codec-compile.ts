@@ -166,7 +166,7 @@ class Compiler {
     if (type.kind !== Kind.INT && type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64) {
       return undefined;
     }
-    if (bits > type.size * 8 || type.size > 16) {
+    if (bits === 0 || bits > type.size * 8 || type.size > 16) {
       throw this.#error(owner, `${bits} bits in member ${member.name} of ${type.size} bytes`);
     }
     const bool = type.kind === Kind.INT && type.bool;

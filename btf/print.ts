@@ -14,6 +14,9 @@ import type { BtfType, FuncProtoType } from "./type.ts";
 /** Types followed for one text; prototypes of prototypes can multiply, and cycles never end. */
 const BUDGET = 200;
 
+/** Characters of one text; names of a thousand bytes, each taken 200 times, would be more than anybody reads. */
+const MAX_LENGTH = 1000;
+
 /** What stands for a part that is too deep or too long to print. */
 const ELLIPSIS = "…";
 
@@ -33,7 +36,8 @@ export function typeName(btf: Btf, id: number): string {
  * typeName} without a name.
  */
 export function declaration(btf: Btf, id: number, name: string): string {
-  return declare(btf, id, name, { left: BUDGET });
+  const text = declare(btf, id, name, { left: BUDGET });
+  return text.length <= MAX_LENGTH ? text : text.slice(0, MAX_LENGTH) + ELLIPSIS;
 }
 
 /** How much more may be printed. */

@@ -6,7 +6,6 @@
 
 import type { Program } from "../src/program.ts";
 import { nameOf, ProgramType } from "../src/uapi.ts";
-import { didYouMean, nearMatches } from "./near-matches.ts";
 
 /** What links need to know of a loaded program; every `Program` fits. */
 export type AttachableProgram = Pick<Program, "name" | "type" | "fd" | "attachType" | "attachTo">;
@@ -23,15 +22,6 @@ export function requireType(
     `cannot attach program "${program.name}" to a ${hook}: ` +
       `it is of type ${nameOf(ProgramType, program.type)}, the hook takes ${wanted}`,
   );
-}
-
-/** @throws TypeError when `options` has a name that the function does not know. */
-export function checkOptions(options: object, known: readonly string[], where: string): void {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    const hint = didYouMean(nearMatches(name, known));
-    throw new TypeError(`${where} has no option "${name}"${hint}`);
-  }
 }
 
 /** An unsigned 64-bit value that callers may give as a number. @throws RangeError when it is not one. */

@@ -4,11 +4,11 @@
  * @module
  */
 
+export { type NearMatchOptions, nearMatches } from "../src/near-matches.ts";
 export type { AttachableProgram } from "./arguments.ts";
 export { Executable } from "./executable.ts";
 export type { LinkDetails, LinkInfo } from "./info.ts";
 export { Link, type LinkKind } from "./link.ts";
-export { type NearMatchOptions, nearMatches } from "./near-matches.ts";
 export { type RawTracepointOptions, rawTracepoint } from "./raw-tracepoint.ts";
 export type { ProbeSymbol } from "./symbol-lookup.ts";
 export { TargetError } from "./target-error.ts";

@@ -17,7 +17,7 @@ import {
   readSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { nearMatches } from "./near-matches.ts";
+import { nearMatches } from "../src/near-matches.ts";
 import { TargetError } from "./target-error.ts";
 
 /** Debian's names of the directories of one architecture below `/lib` and `/usr/lib`, by `process.arch`. */

@@ -7,13 +7,14 @@
 
 import { Kind } from "../btf/index.ts";
 import { UnsupportedError } from "../src/error.ts";
+import { nearMatches } from "../src/near-matches.ts";
+import { checkOptions } from "../src/options.ts";
 import { kernelBtf } from "../src/sys/kernel-btf.ts";
 import { ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, checkOptions, requireType, unsigned64 } from "./arguments.ts";
+import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
-import { nearMatches } from "./near-matches.ts";
 import { TargetError } from "./target-error.ts";
 
 /** How to attach to a raw tracepoint. */
@@ -38,7 +39,7 @@ export function rawTracepoint(
   name: string,
   options: RawTracepointOptions = {},
 ): Link {
-  checkOptions(options, ["cookie"], "rawTracepoint");
+  checkOptions("rawTracepoint", options, ["cookie"]);
   return attachRawTracepoint(program, name, unsigned64(options.cookie ?? 0, "cookie"));
 }
 

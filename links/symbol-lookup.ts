@@ -16,7 +16,7 @@ import {
   SymbolBinding,
   SymbolType,
 } from "../elf/index.ts";
-import { nearMatches } from "./near-matches.ts";
+import { nearMatches } from "../src/near-matches.ts";
 import { type SymbolVersion, symbolVersions } from "./symbol-versions.ts";
 import { TargetError } from "./target-error.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { BpfError } from "../src/error.ts";
-import { didYouMean } from "./near-matches.ts";
+import { didYouMean } from "../src/near-matches.ts";
 
 /**
  * A tracepoint, symbol, file or library was not found or cannot be probed: `target` is what was asked for, `suggestions` names that

@@ -6,8 +6,8 @@
  */
 
 import { readdirSync, readFileSync } from "node:fs";
+import { nearMatches } from "../src/near-matches.ts";
 import { tracefs } from "../src/sys/paths.ts";
-import { nearMatches } from "./near-matches.ts";
 import { TargetError } from "./target-error.ts";
 
 /** A tracepoint's two names. */

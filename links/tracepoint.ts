@@ -4,10 +4,11 @@
  * @module
  */
 
+import { checkOptions } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { PerfType, perfEventOpen } from "../src/sys/perf.ts";
 import { ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, checkOptions, requireType, unsigned64 } from "./arguments.ts";
+import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
 import { explain, perfPrivileges } from "./explain.ts";
 import type { Link } from "./link.ts";
 import { attachToEvent, type PerfAttachment } from "./perf-event.ts";
@@ -46,7 +47,7 @@ export function tracepoint(
 ): Link {
   const text = typeof second === "string" ? `${first}:${second}` : first;
   const options = (typeof second === "string" ? third : second) ?? {};
-  checkOptions(options, ["cookie"], "tracepoint");
+  checkOptions("tracepoint", options, ["cookie"]);
   requireType(program, [ProgramType.TRACEPOINT], "tracepoint");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const name = parseTracepointName(text);

@@ -8,9 +8,10 @@
  */
 
 import { UnsupportedError } from "../src/error.ts";
+import { checkOptions } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, checkOptions, requireType, unsigned64 } from "./arguments.ts";
+import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
 import { bpfPrivileges, explain, type Reasons } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link, type LinkKind } from "./link.ts";
@@ -49,7 +50,7 @@ const REASONS: Reasons = {
  * function; TypeError for a program of another type or attach type.
  */
 export function tracing(program: AttachableProgram, options: TracingOptions = {}): Link {
-  checkOptions(options, ["cookie"], "tracing");
+  checkOptions("tracing", options, ["cookie"]);
   return attachTracing(program, unsigned64(options.cookie ?? 0, "cookie"));
 }
 

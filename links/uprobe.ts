@@ -6,16 +6,11 @@
  */
 
 import { UnsupportedError } from "../src/error.ts";
+import { checkOptions } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { perfEventOpen } from "../src/sys/perf.ts";
 import { ProgramType } from "../src/uapi.ts";
-import {
-  type AttachableProgram,
-  checkOptions,
-  requireType,
-  unsigned64,
-  unsignedSafe,
-} from "./arguments.ts";
+import { type AttachableProgram, requireType, unsigned64, unsignedSafe } from "./arguments.ts";
 import { Executable } from "./executable.ts";
 import { explain, perfPrivileges, type Reasons } from "./explain.ts";
 import { resolveBinary } from "./library.ts";
@@ -70,7 +65,7 @@ export function uprobe(
   file: string | Executable,
   options: UprobeOptions = {},
 ): Link {
-  checkOptions(options, OPTIONS, "uprobe");
+  checkOptions("uprobe", options, OPTIONS);
   requireType(program, [ProgramType.KPROBE], "uprobe");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const place = uprobePlace(file, options);

@@ -8,6 +8,7 @@
  */
 
 import { SyscallError } from "../src/error.ts";
+import { checkOptions } from "../src/options.ts";
 import type { MapSpec } from "../src/spec/types.ts";
 import { mapCreate } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
@@ -17,7 +18,6 @@ import { defineMap, type MapDefinition } from "./definition.ts";
 import { effectiveCapabilities, explainCreation } from "./diagnosis.ts";
 import { type HandleOptions, handleOf } from "./handle.ts";
 import type { BpfMap } from "./map.ts";
-import { checkOptions } from "./options.ts";
 
 /** What a map is created with besides its spec. */
 export interface CreateOptions extends HandleOptions {

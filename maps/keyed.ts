@@ -6,12 +6,12 @@
 
 import { viewOf } from "../src/bytes.ts";
 import { SyscallError } from "../src/error.ts";
+import { checkOptions } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { MapAccess } from "../src/sys/map-access.ts";
 import { UpdateFlags } from "../src/uapi.ts";
 import { chunksOf, walkKeys } from "./iterate.ts";
 import { BpfMap, type MapShape } from "./map.ts";
-import { checkOptions } from "./options.ts";
 import { type Codecs, type ValueMemory, valueDecoder } from "./types.ts";
 
 /** How an element is looked up. */

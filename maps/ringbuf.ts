@@ -8,12 +8,12 @@
  */
 
 import { BpfError, UnsupportedError } from "../src/error.ts";
+import { checkOptions, numberOption } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { pageSize } from "../src/sys/kernel.ts";
 import { Mapping } from "../src/sys/mapping.ts";
 import { MapFlags } from "../src/uapi.ts";
 import { BpfMap, type MapShape } from "./map.ts";
-import { checkOptions, numberOption } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import { type Budget, type Limits, Listening, type RingSource } from "./reading.ts";
 import { type RecordCallback, Ring } from "./ring.ts";

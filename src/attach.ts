@@ -5,8 +5,8 @@
  */
 
 import { type Link, rawTracepoint, tracepoint, tracing, uprobe } from "../links/index.ts";
-import { checkOptions } from "../maps/options.ts";
 import { abandonAll, closeAll } from "./close-all.ts";
+import { checkOptions } from "./options.ts";
 import type { Program } from "./program.ts";
 import { sectionMeaning } from "./spec/index.ts";
 

@@ -99,8 +99,8 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
   /**
    * Brings maps and programs into the kernel, with the verifier's work on another thread.
    *
-   * @throws VerifierError when a program is refused; SyscallError; UnsupportedError off Linux or where the kernel lacks something.
-   * Whatever was made until then is closed.
+   * @throws VerifierError when a program is refused; SyscallError; UnsupportedError off Linux or where the kernel lacks something;
+   * the reason of a signal that was aborted. Whatever was made until then is closed.
    */
   async load(options: LoadOptions = {}): Promise<Collection<T>> {
     return new Collection<T>(await performAsync(loadObject(this, options)), this);

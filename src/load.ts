@@ -8,7 +8,6 @@
 
 import { type Btf, forKernel } from "../btf/index.ts";
 import { ArrayMap, type BpfMap, createMap, MapOfMaps, ProgramArray } from "../maps/index.ts";
-import { checkOptions } from "../maps/options.ts";
 import { setImm } from "./asm/index.ts";
 import { attachTarget } from "./attach-target.ts";
 import { hostLittleEndian, viewOf } from "./bytes.ts";
@@ -16,6 +15,7 @@ import { abandonAll, closeAll } from "./close-all.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
 import { BpfError, UnsupportedError } from "./error.ts";
 import { Externs, KCONFIG_MAP, type KconfigOverrides, kconfigBytes } from "./externs/index.ts";
+import { checkOptions } from "./options.ts";
 import { Program } from "./program.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
 import { btfLoad } from "./sys/bpf.ts";
@@ -136,6 +136,12 @@ class Loader {
   createMaps(): void {
     const { int64 } = this.#options;
     for (const [name, spec] of Object.entries(this.#spec.maps)) {
+      if (spec.pinning !== 0) {
+        throw new UnsupportedError(
+          `create map ${name}: the object asks for it to be pinned by its name, which is not done yet; set pinning of its spec to 0 to create it without a pin`,
+          { feature: "pinning by name" },
+        );
+      }
       const map = createMap(spec, {
         ...(this.#btf === undefined ? {} : { btf: this.#btf }),
         ...(int64 === undefined ? {} : { int64 }),

@@ -6,12 +6,15 @@
 
 import { typeName } from "../../btf/index.ts";
 import { toHex } from "../bytes.ts";
+import { ObjectError } from "../error.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "../spec/index.ts";
 import { AttachType, MapType, nameOf, ProgramFlags, ProgramType } from "../uapi.ts";
 import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
 import { explain, plain, printJson, printText, say, table, toJson } from "./output.ts";
-import { readObject } from "./read.ts";
+import { inFile, readObject } from "./read.ts";
 
+/** Characters that all type names of an object may have. */
+const MAX_TYPE_NAMES = 0x80_0000;
 /** Values of larger variables are not decoded: a few characters of them are shown at most. */
 const SHOWN_SIZE = 256;
 
@@ -29,9 +32,11 @@ export const inspect: Command = async (args) => {
   const results = files.map((file) => {
     try {
       const { spec } = readObject(file);
-      return values.json === true
-        ? describe(file, spec, values.instructions === true)
-        : describeText(file, spec);
+      return inFile(file, () =>
+        values.json === true
+          ? describe(file, spec, values.instructions === true)
+          : describeText(file, spec),
+      );
     } catch (error) {
       failed++;
       const message = explain(error);
@@ -47,6 +52,7 @@ export const inspect: Command = async (args) => {
 
 /** The JSON form of one object. */
 export function describe(file: string, spec: ObjectSpec, instructions = false): object {
+  const bounded = boundedTexts();
   return {
     file,
     byteOrder: spec.byteOrder,
@@ -54,13 +60,13 @@ export function describe(file: string, spec: ObjectSpec, instructions = false): 
     kernelVersion: spec.kernelVersion,
     hasBtf: spec.btf !== undefined,
     programs: Object.values(spec.programs).map((program) => describeProgram(program, instructions)),
-    maps: Object.values(spec.maps).map(describeMap),
+    maps: Object.values(spec.maps).map((map) => describeMap(map, bounded)),
     variables: Object.values(spec.variables).map((variable) => ({
       name: variable.name,
       section: variable.section,
       offset: variable.offset,
       size: variable.size,
-      type: variable.typeName ?? null,
+      type: bounded(variable.typeName),
       constant: variable.constant,
     })),
     kconfig: spec.kconfig.map(({ name }) => name),
@@ -95,10 +101,7 @@ function mapsOf(program: ProgramSpec): string[] {
   return [...new Set(names)];
 }
 
-function describeMap(map: MapSpec): object {
-  // A data section is described by a list of variables, which is no type of C.
-  const type = (id: number): string | null =>
-    map.btf === undefined || id === 0 || map.data !== undefined ? null : typeName(map.btf, id);
+function describeMap(map: MapSpec, bounded: Bounded): object {
   return {
     name: map.name,
     type: nameOf(MapType, map.type),
@@ -110,15 +113,38 @@ function describeMap(map: MapSpec): object {
     pinning: map.pinning,
     mapExtra: map.mapExtra,
     numaNode: map.numaNode,
-    key: type(map.keyType),
-    value: type(map.valueType),
-    inner: map.inner === undefined ? null : describeMap(map.inner),
+    key: bounded(typeOf(map, map.keyType)),
+    value: bounded(typeOf(map, map.valueType)),
+    inner: map.inner === undefined ? null : describeMap(map.inner, bounded),
     contents: map.data === undefined ? map.slots.length : 1,
+  };
+}
+
+/** C text of a map's key or value. A data section's is a list of variables, which is no type of C. */
+function typeOf(map: MapSpec, id: number): string | undefined {
+  if (map.btf === undefined || id === 0 || map.data !== undefined) return undefined;
+  return typeName(map.btf, id);
+}
+
+type Bounded = (text: string | undefined) => string | null;
+
+/** Passes type names on until there are too many: forged types have names as long as books. */
+function boundedTexts(): Bounded {
+  let room = MAX_TYPE_NAMES;
+  return (text) => {
+    room -= text?.length ?? 0;
+    if (room < 0) {
+      throw new ObjectError(
+        `the names of its types have more than ${MAX_TYPE_NAMES} characters together`,
+      );
+    }
+    return text ?? null;
   };
 }
 
 /** The form for people. */
 export function describeText(file: string, spec: ObjectSpec): string {
+  const bounded = boundedTexts();
   const btf = spec.btf === undefined ? "no BTF" : `${spec.btf.typeCount - 1} BTF types`;
   const title = `${file}: ${spec.byteOrder} endian, license "${spec.license}", ${btf}`;
   const parts = [`${plain(title)}\n`];
@@ -148,8 +174,8 @@ export function describeText(file: string, spec: ObjectSpec): string {
     Object.values(spec.maps).map((map) => [
       map.name,
       nameOf(MapType, map.type),
-      sized(map, map.keyType, map.keySize),
-      sized(map, map.valueType, map.valueSize),
+      bounded(typeOf(map, map.keyType)) ?? `${map.keySize} bytes`,
+      bounded(typeOf(map, map.valueType)) ?? `${map.valueSize} bytes`,
       String(map.maxEntries),
     ]),
   );
@@ -158,7 +184,7 @@ export function describeText(file: string, spec: ObjectSpec): string {
     ["name", "type", "section", "value"],
     Object.values(spec.variables).map((variable) => [
       variable.name,
-      variable.typeName ?? `${variable.size} bytes`,
+      bounded(variable.typeName) ?? `${variable.size} bytes`,
       variable.section,
       variable.size > SHOWN_SIZE ? "…" : short(variable.get()),
     ]),
@@ -172,11 +198,6 @@ export function describeText(file: string, spec: ObjectSpec): string {
     ],
   );
   return parts.join("");
-}
-
-function sized(map: MapSpec, type: number, size: number): string {
-  if (map.btf === undefined || type === 0 || map.data !== undefined) return `${size} bytes`;
-  return typeName(map.btf, type);
 }
 
 function short(value: unknown): string {

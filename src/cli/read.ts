@@ -73,8 +73,13 @@ export interface ObjectFile {
 /** Reads an object file; an error names the file. */
 export function readObject(file: string): ObjectFile {
   const bytes = readFile(file);
+  return { file, bytes, spec: inFile(file, () => parseObject(bytes)) };
+}
+
+/** What `body` gives; its errors are given the name of the file that they are about. */
+export function inFile<T>(file: string, body: () => T): T {
   try {
-    return { file, bytes, spec: parseObject(bytes) };
+    return body();
   } catch (error) {
     if (!(error instanceof BpfError)) throw error;
     throw new BpfError(`${file}: ${error.message}`, { code: error.code, cause: error });

@@ -104,11 +104,14 @@ function interrupted(): BpfError {
   return new BpfError("interrupted before any program was attached", { code: "ERR_INTERRUPTED" });
 }
 
-/** Runs `body` with what SIGINT and SIGTERM abort; the second of them ends the process at once. */
+/** Runs `body` with what SIGINT or SIGTERM aborts; a second one ends the process at once. */
 async function interruptible(body: (ending: AbortController) => Promise<number>): Promise<number> {
   const ending = new AbortController();
-  const end = (): void => ending.abort();
-  process.once("SIGINT", end).once("SIGTERM", end);
+  const end = (): void => {
+    process.off("SIGINT", end).off("SIGTERM", end);
+    ending.abort();
+  };
+  process.on("SIGINT", end).on("SIGTERM", end);
   try {
     return await body(ending);
   } finally {

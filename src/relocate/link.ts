@@ -124,7 +124,8 @@ class Linker {
       if (srcAt(this.#view, slot, this.#little) !== PseudoSource.CALL) return undefined;
       // Calls inside of one section may come without a relocation: relative to where the caller stood.
       const callee = fn.slot + index + immAt(this.#view, slot, this.#little) + 1;
-      return this.#reach(fn, index, slot, { kind: "call", section: fn.section, slot: callee });
+      const { section, sectionName } = fn;
+      return this.#reach(fn, index, slot, { kind: "call", section, sectionName, slot: callee });
     }
     if ("section" in target) {
       return this.#reach(fn, index, slot, target);
@@ -144,7 +145,7 @@ class Linker {
       throw this.#error(
         fn,
         index,
-        `no function stands at slot ${target.slot} of section ${target.section}`,
+        `no function stands at slot ${target.slot} of section ${target.sectionName}`,
       );
     }
     const known = this.#placed.get(callee);
@@ -197,10 +198,11 @@ class Linker {
   }
 
   #error(fn: CodeFunction, index: number, what: string): RelocationError {
-    const where = fn.name === this.#program ? "" : ` in function ${fn.name}`;
-    return new RelocationError(`program ${this.#program}, instruction ${index}${where}: ${what}`, {
-      program: this.#program,
-      instruction: index,
-    });
+    const instruction = fn.slot + index;
+    const where = fn.name === this.#program ? "" : ` (function ${fn.name})`;
+    return new RelocationError(
+      `program ${this.#program}: section ${fn.sectionName}, instruction ${instruction}${where}: ${what}`,
+      { program: this.#program, instruction },
+    );
   }
 }

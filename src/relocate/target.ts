@@ -26,6 +26,7 @@ const MAX_OFFSET = 0xffff_ffff;
 export interface FunctionTarget {
   kind: "call" | "function";
   section: number;
+  sectionName: string;
   slot: number;
 }
 
@@ -118,16 +119,17 @@ function resolve(
     return fail("no section holds the target (was a global variable left uninitialised?)");
   }
   const imm = immAt(view, slot, little);
+  const place = { section: target.index, sectionName: target.name };
   if (called) {
     if (srcAt(view, slot, little) !== PseudoSource.CALL)
       return fail("a helper call is relocated against");
     if (!isCode(target) || symbol.value % SLOT !== 0) return fail("call of what is no function:");
-    return { kind: "call", section: symbol.section, slot: symbol.value / SLOT + imm + 1 };
+    return { kind: "call", ...place, slot: symbol.value / SLOT + imm + 1 };
   }
   if (isCode(target)) {
     const offset = symbol.value + imm;
     if (offset % SLOT !== 0) return fail(`address ${offset} is inside an instruction of`);
-    return { kind: "function", section: symbol.section, slot: offset / SLOT };
+    return { kind: "function", ...place, slot: offset / SLOT };
   }
   const data = linkable.data.get(symbol.section);
   if (data !== undefined) {

@@ -26,7 +26,6 @@ import {
   type CheckReport,
   type CheckRow,
   isGood,
-  type RelocatedInstructions,
   type ReportNumber,
   type ReportObject,
   type ReportSource,
@@ -76,14 +75,16 @@ export function check(
       const start = rows.length;
       const linked = checkPair(object, programs, target, { object: objectIndex, kernel }, rows);
       summary.push(summarise(objectIndex, kernel, rows.slice(start)));
-      return { kernel, programs: linked };
+      return { kernel, linked };
     });
     const described = programs.map(({ program: { name, section, coreRelocations } }) => {
       return { name, section, relocations: coreRelocations.length };
     });
-    return options.instructions === true
-      ? { programs: described, kernels: relocated }
-      : { programs: described };
+    if (options.instructions !== true) return { programs: described };
+    const kernels = relocated.map(({ kernel, linked }) => {
+      return { kernel, programs: linked.map(({ name, after }) => ({ name, bytes: toHex(after) })) };
+    });
+    return { programs: described, kernels };
   });
   return {
     schema: 1,
@@ -136,6 +137,12 @@ interface CheckedProgram {
   readonly sources: readonly (ReportSource | null)[];
 }
 
+/** A program's instructions with CO-RE applied. */
+interface RelocatedProgram {
+  readonly name: string;
+  readonly after: Uint8Array;
+}
+
 /** One object on one kernel. */
 function checkPair(
   object: CheckedObject,
@@ -143,7 +150,7 @@ function checkPair(
   target: CoreTarget,
   indexes: { readonly object: number; readonly kernel: number },
   rows: CheckRow[],
-): RelocatedInstructions[] {
+): RelocatedProgram[] {
   const { btf, byteOrder } = object;
   const little = byteOrder === "little";
   const narrowing = new Narrowing();
@@ -164,7 +171,7 @@ function checkPair(
         rows.push({ ...indexes, ...described, local, verdict, ...bytes, source });
       }
     }
-    return { name, bytes: toHex(after) };
+    return { name, after };
   });
 }
 

@@ -117,12 +117,19 @@ export class ObjectTypes {
       .sort((a, b) => a.offset - b.offset);
   }
 
-  /** What `variables` says of a section, in the form that loading wants. */
+  /** What `variables` says of a section of `size` bytes, in the form that loading wants. */
   layoutOf(name: string, size: number): DataLayout["sections"][string] {
-    return {
-      size,
-      variables: this.variables(name).map(({ id, offset, size }) => ({ type: id, offset, size })),
-    };
+    const variables = this.variables(name).map((variable) => {
+      const { id, offset } = variable;
+      if (offset + variable.size > size) {
+        throw new ObjectError(
+          `variable ${variable.name}: ${variable.size} bytes at offset ${offset} cross the end of section ${name} at ${size}`,
+          { section: name },
+        );
+      }
+      return { type: id, offset, size: variable.size };
+    });
+    return { size, variables };
   }
 }
 

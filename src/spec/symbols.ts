@@ -29,7 +29,7 @@ export function sectionOf(file: ElfFile, symbol: ElfSymbol): ElfSection | undefi
   return symbol.reserved || symbol.section === 0 ? undefined : file.sections[symbol.section];
 }
 
-/** Chosen symbols by section, both ascending; of one section by value. */
+/** Chosen symbols with names by section, both ascending; of one section by value. */
 export function symbolsBySection(
   file: ElfFile,
   isChosen: (symbol: ElfSymbol, section: ElfSection) => boolean,
@@ -37,7 +37,7 @@ export function symbolsBySection(
   const found = new Map<ElfSection, ElfSymbol[]>();
   for (const symbol of file.symbols) {
     const section = sectionOf(file, symbol);
-    if (section === undefined || symbol.name === "" || !isChosen(symbol, section)) continue;
+    if (section === undefined || !isChosen(symbol, section) || symbol.name === "") continue;
     const symbols = found.get(section);
     if (symbols === undefined) found.set(section, [symbol]);
     else symbols.push(symbol);

@@ -1,10 +1,14 @@
 import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CLI, ebpf } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { code, exit, fn, mov, objectBytes } from "../spec/object.ts";
 
 const run = suite("cli: run");
 const EXECSNOOP = fileURLToPath(import.meta.resolve("#examples/execsnoop/execsnoop.bpf.o"));
@@ -115,11 +119,57 @@ kernelTest(run, "a rejected program is one line with the reason", () => {
   assert.is(stderr.trimEnd().split("\n").length, 1, stderr);
 });
 
+kernelTest(run, "SIGINT while programs are loaded ends it before any is attached", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
+  try {
+    // A loop that takes the verifier a good part of a second, in programs enough for minutes.
+    const increment = { ...mov(1), opcode: 0x07 };
+    const loop = { opcode: 0xa5, dst: 0, src: 0, offset: -2, imm: 300_000 };
+    const names = Array.from({ length: 200 }, (_, index) => `slow${index}`);
+    const file = join(folder, "slow.o");
+    const programs = names.flatMap(() => [mov(0), increment, loop, exit]);
+    const object = objectBytes({
+      sections: [code("socket", programs), { name: ".data", data: new Uint8Array(8) }],
+      symbols: names.map((name, index) => fn(name, "socket", index * 4, 4)),
+    });
+    writeFileSync(file, object);
+    const child = spawn(process.execPath, [CLI, "run", file]);
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    // It has begun to load when it holds a map.
+    const waiting = setInterval(() => {
+      if (child.killed || !holdsMap(child.pid!)) return;
+      clearInterval(waiting);
+      child.kill("SIGINT");
+    }, 20);
+    const exitCode = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    clearInterval(waiting);
+    assert.is(stderr, "ebpf run: interrupted before any program was attached\n");
+    assert.is(exitCode, 1);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function holdsMap(pid: number): boolean {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(folder).some((fd) => readlinkSync(join(folder, fd)).includes("bpf-map"));
+  } catch {
+    // The process, or one of its descriptors, is gone by now.
+    return false;
+  }
+}
+
 run("options that make no sense are misuse", () => {
   for (const [args, message] of [
     [["--set", "no_such=1"], /no such variable; it has .*min_duration_ns/],
     [["--set", "min_duration_ns"], /NAME=VALUE/],
     [["--duration", "soon"], /no duration/],
+    [["--set", "min_duration_ns=-1"], /--set min_duration_ns: .*-1/],
+    [["--set", "min_duration_ns=soon"], /--set min_duration_ns: .*soon/],
     [["--count", "0"], /no whole number above 0/],
     [["--dump", "nowhere"], /no map nowhere/],
   ] as const) {

@@ -13,7 +13,10 @@ import { addInt, addSection, code, exit, fn, mov, objectBytes } from "../spec/ob
 const terminal = suite("cli: terminals, pipes and help");
 
 const OBJECT = fixturePath("maps.el.o");
-const ALL = fixtureObjects().map(fixturePath);
+/** More than a pipe takes at once. */
+const MANY = fixtureObjects()
+  .filter((name) => !name.startsWith("map-static."))
+  .map(fixturePath);
 
 terminal("help is to be had anywhere, on stdout, with exit code 0", () => {
   for (const args of [["-h"], ["--help"], ["help"], ["help", "-h"]]) {
@@ -88,8 +91,8 @@ async function untilFirstBytes(
 }
 
 terminal("a reader that goes away ends it in silence", async () => {
-  assert.equal(await untilFirstBytes(["inspect", ...ALL]), { code: 0, stderr: "" });
-  assert.equal(await untilFirstBytes(["inspect", "--json", ...ALL]), { code: 0, stderr: "" });
+  assert.equal(await untilFirstBytes(["inspect", ...MANY]), { code: 0, stderr: "" });
+  assert.equal(await untilFirstBytes(["inspect", "--json", ...MANY]), { code: 0, stderr: "" });
 });
 
 terminal("a disk that is full is an error in one line", () => {

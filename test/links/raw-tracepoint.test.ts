@@ -128,7 +128,7 @@ kernelTest(test, "refuses programs, names and options that do not fit", () => {
   assert.throws(() => rawTracepoint(counter.program, "sys\0enter"), isA(RangeError));
   assert.throws(
     () => rawTracepoint(counter.program, "sys_enter", { x: 1 } as object),
-    /no option "x"/,
+    /unknown option "x"/,
   );
 });
 

@@ -191,7 +191,7 @@ kernelTest(test, "refuses programs and options that do not fit", () => {
   );
   assert.throws(
     () => tracepoint(counter.program, name, { cokie: 1n } as object),
-    /no option "cokie"; did you mean "cookie"/,
+    /unknown option "cokie"; did you mean "cookie"/,
   );
   assert.throws(() => tracepoint(counter.program, name, { cookie: -1n }), isA(RangeError));
   assert.throws(() => tracepoint(counter.program, name, { cookie: 1.5 }), isA(RangeError));

@@ -195,6 +195,21 @@ kernelTest(collection, "a program without a type, and a program that is not want
   assert.equal(Object.keys(bpf.programs), []);
 });
 
+kernelTest(
+  collection,
+  "a map to be pinned by its name is refused, not created without the pin",
+  async () => {
+    const spec = read("maps.el.o");
+    const { hash } = spec.maps;
+    hash!.pinning = 1;
+    const before = openDescriptors();
+    assert.throws(() => spec.loadSync(), /pinned by its name.*set pinning of its spec to 0/);
+    assert.is(openDescriptors(), before);
+    hash!.pinning = 0;
+    (await spec.load()).close();
+  },
+);
+
 collection("the other byte order is refused by name", () => {
   const bigEndian = fixtureObjects().filter(
     (name) => name.endsWith(".eb.o") && name !== "map-static.eb.o",

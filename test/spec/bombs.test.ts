@@ -7,7 +7,8 @@ import * as assert from "uvu/assert";
 import { BtfBuilder, Kind } from "../../btf/index.ts";
 import { SectionType, SymbolType } from "../../elf/index.ts";
 import { viewOf } from "../../src/bytes.ts";
-import { BpfError } from "../../src/error.ts";
+import { describe, describeText } from "../../src/cli/inspect.ts";
+import { BpfError, ObjectError } from "../../src/error.ts";
 import { parseObject } from "../../src/spec/index.ts";
 import { MapType } from "../../src/uapi.ts";
 import { sectionHeaderAt } from "../helper/elf-builder.ts";
@@ -22,6 +23,7 @@ import {
   exit,
   fn,
   objectBytes,
+  refusal,
 } from "./object.ts";
 
 const test = suite("spec: small files that claim much");
@@ -254,6 +256,36 @@ test("many programs with one long list of tags, and an exception callback", () =
     symbols: times(count, (index) => fn(`p${index}`, "socket", index, 1)),
   });
   assert.is(outcome(bytes), "");
+});
+
+test("types whose names are as long as books", () => {
+  const types = new BtfBuilder();
+  const int = addInt(types);
+  const long = types.add({ kind: Kind.STRUCT, name: "x".repeat(1000), size: 4, members: [] });
+  const parameters = times(150, () => ({ name: "", type: long }));
+  const proto = types.add({ kind: Kind.FUNC_PROTO, returns: int, parameters });
+  const pointer = types.add({ kind: Kind.PTR, type: proto });
+  const names = times(10_000, (index) => `v${index}`);
+  addSection(types, ".bss", Object.fromEntries(names.map((name) => [name, pointer])), 8);
+  const spec = parseObject(
+    objectBytes({
+      types,
+      sections: [{ name: ".bss", type: SectionType.NOBITS, size: 80_000 }],
+      symbols: names.map((name, index) => ({
+        name,
+        section: ".bss",
+        value: index * 8,
+        size: 8,
+        type: object,
+      })),
+    }),
+  );
+  for (const show of [describe, describeText]) {
+    assert.match(
+      refusal(ObjectError, () => show("x.o", spec)),
+      /names of its types have more than \d+ characters/,
+    );
+  }
 });
 
 test("a chain of as many calls as there is room for", () => {

@@ -112,7 +112,7 @@ test("edge 3: a call by section symbol goes to slot imm + 1; -1 is the section's
   });
   assert.match(
     refusal(RelocationError, () => bySection(call(20))),
-    /program main, instruction 0: no function stands at slot 21/,
+    /program main: section socket, instruction 0: no function stands at slot 21 of section .text/,
   );
 });
 

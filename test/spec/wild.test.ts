@@ -235,7 +235,7 @@ test("wild 15: names, sizes and loads that lead out of the file are typed errors
   const cut = { ...input, sections: [code("socket", [exit, load()])] };
   assert.match(
     refusal(RelocationError, () => readObject(cut)),
-    /program main, instruction 1: a 64-bit load is cut off/,
+    /program main: section socket, instruction 1: a 64-bit load is cut off/,
   );
 });
 

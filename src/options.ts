@@ -4,17 +4,18 @@
  * @module
  */
 
-/** Throws TypeError when `options` has a member that is not in `known`; `what` names the call. */
+import { didYouMean, nearMatches } from "./near-matches.ts";
+
+/** @throws TypeError when `options` has a member that is not in `known`; `what` names the call. */
 export function checkOptions(
   what: string,
   options: object | undefined,
   known: readonly string[],
 ): void {
-  if (options === undefined) return;
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new TypeError(`${what}: unknown option "${name}"; there are ${known.join(", ")}`);
-    }
+  for (const name of Object.keys(options ?? {})) {
+    if (known.includes(name)) continue;
+    const hint = didYouMean(nearMatches(name, known)) || `; there are ${known.join(", ")}`;
+    throw new TypeError(`${what}: unknown option "${name}"${hint}`);
   }
 }
 

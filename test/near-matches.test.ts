@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { didYouMean, editDistance, nearMatches } from "../../links/near-matches.ts";
+import { didYouMean, editDistance, nearMatches } from "../src/near-matches.ts";
 
-const test = suite("links/near-matches");
+const test = suite("near-matches");
 
 /** The textbook table, whole: insertions, deletions, replacements, swaps of neighbours. */
 function plainDistance(a: string, b: string): number {
