@@ -133,6 +133,11 @@ export class RingBuffer<E = unknown> extends BpfMap {
     return new BatchIterator(source, this.#decoder(options), budget, signal);
   }
 
+  /** Whether the object says what its events are; without it, or the option `as`, they are bytes. */
+  get typed(): boolean {
+    return this.#types.event !== undefined;
+  }
+
   /** The same ring without types. */
   get raw(): RawRing {
     const bytes = eventDecoder<Uint8Array>(undefined);
@@ -153,6 +158,7 @@ export class RingBuffer<E = unknown> extends BpfMap {
    * promise is fulfilled then, and rejected when the callback throws, which ends the listening.
    */
   listen(callback: RecordCallback, options?: ReadOptions): Promise<void> {
+    requireCallback("listen", this.name, callback);
     const { source, budget, signal } = this.#reader("listen", options, READ_OPTIONS);
     return new Listening(source, callback, budget, signal).run();
   }
@@ -164,6 +170,7 @@ export class RingBuffer<E = unknown> extends BpfMap {
    * @throws TypeError while another reader is active.
    */
   consume(callback: RecordCallback, limit: number = Number.POSITIVE_INFINITY): number {
+    requireCallback("consume", this.name, callback);
     const reading = { end: () => ring.halt() };
     const ring = this.#claim(reading);
     try {
@@ -186,6 +193,15 @@ export class RingBuffer<E = unknown> extends BpfMap {
   ): { source: RingSource; budget: Limits; signal: AbortSignal | undefined } {
     const what = `${method} of ring buffer ${this.name}`;
     checkOptions(what, options, known);
+    const signal = options?.signal;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError(
+        `${what}: signal is no AbortSignal; pass controller.signal, not the controller`,
+      );
+    }
+    if (options?.budget !== undefined && typeof options.budget !== "object") {
+      throw new TypeError(`${what}: budget is no object such as { records: 1000 }`);
+    }
     checkOptions(`budget of ${what}`, options?.budget, Object.keys(BUDGET));
     const { records, milliseconds } = options?.budget ?? BUDGET;
     const budget = {
@@ -200,7 +216,7 @@ export class RingBuffer<E = unknown> extends BpfMap {
     const pause = numberOption(`pause of ${what}`, options?.pause, PAUSE, 0);
     const keepAlive = options?.ref ?? true;
     const pacer = () => new Pacer(this.fd, { pause, keepAlive });
-    return { source: { ...this.#source, pacer }, budget, signal: options?.signal };
+    return { source: { ...this.#source, pacer }, budget, signal };
   }
 
   #decoder(options: EventOptions | undefined): ReturnType<typeof eventDecoder<E>> {
@@ -283,4 +299,11 @@ function statistics(ring: Ring): RingStatistics {
     bytes: ring.consumedBytes,
     backlogBytes: ring.backlog,
   };
+}
+
+function requireCallback(method: string, name: string, callback: unknown): void {
+  if (typeof callback === "function") return;
+  throw new TypeError(
+    `${method} of ring buffer ${name}: the callback is ${typeof callback}, not a function`,
+  );
 }

@@ -92,6 +92,12 @@ export function attachPrograms(
   options: AttachOptions,
 ): AttachedLinks {
   checkOptions("attach programs", options, ["onError"]);
+  const { onError = "throw" } = options;
+  if (onError !== "throw" && onError !== "skip") {
+    throw new TypeError(
+      `attach programs: onError is ${JSON.stringify(onError)}, not "throw" or "skip"`,
+    );
+  }
   const links = new Map<string, Link>();
   const skipped: Skipped[] = [];
   for (const program of programs) {
@@ -104,7 +110,7 @@ export function attachPrograms(
     try {
       links.set(name, attach(program));
     } catch (error) {
-      if (options.onError !== "skip") {
+      if (onError === "throw") {
         abandonAll(links.values());
         throw error;
       }
@@ -124,5 +130,8 @@ function attacher(section: string): Attach | undefined {
 
 function whyNot(section: string, isKnown: boolean): string {
   if (isKnown) return `section ${section} names no target, such as ${section}/TARGET`;
-  return `section ${section} does not say where to attach, or this version cannot: use ebpf/links`;
+  const { prefix } = sectionMeaning(section);
+  return prefix === ""
+    ? `section ${section} does not tell what kind of program this is`
+    : `this version does not attach ${prefix} programs by their section`;
 }

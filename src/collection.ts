@@ -35,7 +35,7 @@ export interface CollectionTypes {
   variables?: Record<string, unknown>;
 }
 
-/** Of an object whose names are not known to TypeScript: a map may be of any kind. */
+/** Of an object whose names are not known to TypeScript: anything may be there, and a map may be of any kind. */
 export interface UntypedCollection extends CollectionTypes {
   programs: Record<string, unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: which class a map has is known when the object is read, not before
@@ -44,7 +44,21 @@ export interface UntypedCollection extends CollectionTypes {
   variables: Record<string, any>;
 }
 
-type Named<T, V> = Record<Extract<keyof NonNullable<T>, string>, V>;
+/** What stands under the names that are known of `T`; where none are, TypeScript is not asked. */
+type Named<T, V> = string extends keyof NonNullable<T>
+  ? // biome-ignore lint/suspicious/noExplicitAny: with noUncheckedIndexedAccess every use of an unknown name would be an error
+    Record<string, any>
+  : Record<Extract<keyof NonNullable<T>, string>, V>;
+
+/** Likewise for variables, each with the type of its value. */
+type NamedVariables<T> = string extends keyof NonNullable<T>
+  ? // biome-ignore lint/suspicious/noExplicitAny: likewise
+    Record<string, any>
+  : { [K in keyof NonNullable<T>]: Variable<NonNullable<T>[K]> };
+type NamedVariableSpecs<T> = string extends keyof NonNullable<T>
+  ? // biome-ignore lint/suspicious/noExplicitAny: likewise
+    Record<string, any>
+  : { [K in keyof NonNullable<T>]: VariableSpec<NonNullable<T>[K]> };
 
 /**
  * What an object file says: programs, maps and variables as plain data that may be changed before loading.
@@ -58,9 +72,7 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
   btf: Btf | undefined;
   programs: Named<T["programs"], ProgramSpec>;
   maps: Named<T["maps"], MapSpec>;
-  variables: {
-    [K in keyof NonNullable<T["variables"]>]: VariableSpec<NonNullable<T["variables"]>[K]>;
-  };
+  variables: NamedVariableSpecs<T["variables"]>;
   kconfig: KconfigExtern[];
   ksyms: KsymExtern[];
   layout: DataLayout;
@@ -103,12 +115,12 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
    * the reason of a signal that was aborted. Whatever was made until then is closed.
    */
   async load(options: LoadOptions = {}): Promise<Collection<T>> {
-    return new Collection<T>(await performAsync(loadObject(this, options)), this);
+    return new Collection<T>(await performAsync(loadObject(this, options)), this, options.int64);
   }
 
   /** As {@link CollectionSpec.load}, on this thread: a verifier that works for a second blocks it for a second. */
   loadSync(options: LoadOptions = {}): Collection<T> {
-    return new Collection<T>(perform(loadObject(this, options)), this);
+    return new Collection<T>(perform(loadObject(this, options)), this, options.int64);
   }
 }
 
@@ -120,18 +132,16 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
   /** Maps by name, each of the class that its type has: `HashMap`, `ArrayMap`, `RingBuffer`… */
   readonly maps: NonNullable<T["maps"]>;
   /** Global variables, read and written without a system call where the kernel can map them (Linux 5.5). */
-  readonly variables: {
-    [K in keyof NonNullable<T["variables"]>]: Variable<NonNullable<T["variables"]>[K]>;
-  };
+  readonly variables: NamedVariables<T["variables"]>;
 
   readonly #maps: readonly BpfMap[];
 
   /** @internal */
-  constructor(loaded: Loaded, spec: ObjectSpec) {
+  constructor(loaded: Loaded, spec: ObjectSpec, int64?: LoadOptions["int64"]) {
     this.#maps = Object.values(loaded.maps);
     this.programs = loaded.programs as this["programs"];
     this.maps = loaded.maps as this["maps"];
-    this.variables = variablesOf(spec, loaded) as this["variables"];
+    this.variables = variablesOf(spec, loaded, int64) as this["variables"];
   }
 
   /**
@@ -161,11 +171,15 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
 }
 
 /** Variables of the data sections that were loaded. */
-function variablesOf(spec: ObjectSpec, { maps }: Loaded): Record<string, Variable> {
+function variablesOf(
+  spec: ObjectSpec,
+  { maps }: Loaded,
+  int64: LoadOptions["int64"],
+): Record<string, Variable> {
   const variables: Record<string, Variable> = Object.create(null);
   for (const variable of Object.values(spec.variables)) {
     const map = maps[variable.section];
-    if (map instanceof ArrayMap) variables[variable.name] = new Variable(variable, map);
+    if (map instanceof ArrayMap) variables[variable.name] = new Variable(variable.as(int64), map);
   }
   return variables;
 }

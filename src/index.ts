@@ -7,7 +7,12 @@
 
 // Objects: what a file says, and what the kernel holds of it.
 export type { AttachedLinks, AttachOptions, Skipped } from "./attach.ts";
-export { Collection, CollectionSpec } from "./collection.ts";
+export {
+  Collection,
+  CollectionSpec,
+  type CollectionTypes,
+  type UntypedCollection,
+} from "./collection.ts";
 // What can go wrong.
 export {
   BpfError,

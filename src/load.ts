@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Btf, forKernel } from "../btf/index.ts";
+import { Btf, forKernel } from "../btf/index.ts";
 import { ArrayMap, type BpfMap, createMap, MapOfMaps, ProgramArray } from "../maps/index.ts";
 import { setImm } from "./asm/index.ts";
 import { attachTarget } from "./attach-target.ts";
@@ -65,7 +65,7 @@ function targetOf(btf: Btf, isRunning: boolean): CoreTarget {
 
 /** Loads all of `spec`, of which nothing is changed. */
 export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loaded> {
-  checkOptions("load an object", options, OPTIONS);
+  checkLoadOptions(options);
   const loader = new Loader(spec, options);
   let done = false;
   try {
@@ -82,6 +82,22 @@ export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loade
     return loader.loaded;
   } finally {
     if (!done) loader.abandon();
+  }
+}
+
+function checkLoadOptions(options: LoadOptions): void {
+  checkOptions("load an object", options, OPTIONS);
+  const { btf, int64, signal } = options;
+  if (btf !== undefined && !(btf instanceof Btf)) {
+    throw new TypeError("load an object: btf is no Btf; Btf.parse(bytes) of ebpf/btf makes one");
+  }
+  if (int64 !== undefined && int64 !== "bigint" && int64 !== "number") {
+    throw new TypeError(
+      `load an object: int64 is ${JSON.stringify(int64)}, not "bigint" or "number"`,
+    );
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError("load an object: signal is no AbortSignal; pass controller.signal");
   }
 }
 

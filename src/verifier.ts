@@ -98,7 +98,7 @@ function hintWithoutLog(
 ): string {
   if (lines.length > 0) return "";
   if (errno === EPERM) {
-    return " (loading programs needs root, or CAP_BPF and with most types CAP_PERFMON or CAP_NET_ADMIN)";
+    return " (loading programs needs root, or CAP_BPF and with most types CAP_PERFMON or CAP_NET_ADMIN; a process that has them is refused by this kernel's policy)";
   }
   if (errno === EINVAL) {
     const { type, expectedAttachType = 0 } = attributes;
@@ -111,7 +111,7 @@ function hintWithoutLog(
 
 /** Lines with which the verifier ends, and lines that only show its state. */
 const NOISE =
-  /^(processed \d+ insns|verification time|stack depth|mark_precise|insns processed|max_states|peak_states|The sequence of \d+ jumps|\d+: R\d|R\d+[_=]|from \d+ to \d+|;)/;
+  /^(processed \d+ insns|verification time|stack depth|mark_precise|insns processed|max_states|peak_states|The sequence of \d+ jumps|\d+: R\d|R\d+[_=]|from \d+ to \d+|(cur|old) state:|;)/;
 const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\) (.*)$/;
 
 /** The reason, the instruction and the source line, in one line. */

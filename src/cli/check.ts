@@ -26,14 +26,15 @@ export const check: Command = async (args) => {
     markdown: { type: "boolean" },
     instructions: { type: "boolean" },
   });
-  const files = requireFiles(positionals, "check");
+  const { files, kernels } = divide(args, positionals, values.btf ?? []);
+  requireFiles(files, "check");
   if (values.json === true && values.markdown === true) {
     throw new CommandError("--json and --markdown are two forms of the report: choose one");
   }
   if (values.instructions === true && values.json !== true) {
     throw new CommandError("--instructions adds to the JSON report: give --json too");
   }
-  const sources = btfSources(values.btf ?? []);
+  const sources = btfSources(kernels);
   if (sources.length === 0) {
     throw new CommandError(
       "against which kernels? --btf PATH names a BTF file or a folder of such, --btf kernel the running one",
@@ -45,6 +46,29 @@ export const check: Command = async (args) => {
   else printText(values.markdown === true ? checkMarkdown(report) : checkText(report));
   return report.ok ? 0 : 1;
 };
+
+/**
+ * `check FILE… --btf PATH…`: what follows the first PATH is another, up to the next option. With no FILE before the
+ * first `--btf`, each takes one PATH, and the rest are files.
+ */
+function divide(
+  args: readonly string[],
+  positionals: readonly string[],
+  btf: readonly string[],
+): { files: readonly string[]; kernels: readonly string[] } {
+  const start = args.findIndex((arg) => arg === "--btf" || arg.startsWith("--btf="));
+  const before = args.slice(0, Math.max(start, 0)).filter((arg) => positionals.includes(arg));
+  if (before.length === 0) return { files: positionals, kernels: btf };
+  const files: string[] = [...before];
+  const kernels: string[] = [];
+  let isKernel = false;
+  for (const arg of args.slice(start)) {
+    if (arg.startsWith("--btf=")) kernels.push(arg.slice("--btf=".length));
+    else if (!arg.startsWith("-")) (isKernel ? kernels : files).push(arg);
+    isKernel = arg.startsWith("-") ? arg.startsWith("--btf") : isKernel;
+  }
+  return { files, kernels };
+}
 
 function checkAll(
   objects: readonly ObjectFile[],

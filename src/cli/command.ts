@@ -33,9 +33,7 @@ export function readArguments<const O extends Options>(
   } catch (error) {
     if (error instanceof TypeError && "code" in error) {
       // Node appends advice about positional arguments that begin with a dash.
-      throw new CommandError(error.message.replace(/\. To specify a positional.*$/s, ""), {
-        cause: error,
-      });
+      throw new CommandError(error.message.replace(/\. To specify a positional.*$/s, ""));
     }
     throw error;
   }

@@ -23,7 +23,7 @@ Needs no kernel and no privileges.
   check: {
     usage: "check FILE… --btf PATH…",
     does: "relocate objects against the types of many kernels",
-    details: `  --btf PATH       a BTF file, an ELF file with a .BTF section, either of them compressed with gzip or
+    details: `  --btf PATH…      a BTF file, an ELF file with a .BTF section, either of them compressed with gzip or
                    brotli, or a folder of such; \`kernel\` is the running one; NAME=PATH gives a name
   --json           one JSON value
   --markdown       a table for a pull request or a job summary

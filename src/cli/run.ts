@@ -119,6 +119,18 @@ async function interruptible(body: (ending: AbortController) => Promise<number>)
   }
 }
 
+/** Why there may be less to see than was hoped for. */
+function hints(maps: Record<string, BpfMap>, types: ReadonlyMap<string, string>): string[] {
+  const rings = Object.values(maps).filter((map) => map instanceof RingBuffer);
+  if (rings.length === 0) return ["the object has no ring buffer: there are no events to print"];
+  return rings
+    .filter((ring) => !ring.typed && !types.has(ring.name))
+    .map(
+      ({ name }) =>
+        `${name} does not say what its events are: --as '${name}=struct TYPE' decodes them`,
+    );
+}
+
 /** Prints the events of all ring buffers until `ending` is aborted. */
 async function printEvents(
   maps: Record<string, BpfMap>,
@@ -128,6 +140,7 @@ async function printEvents(
   ending: AbortController,
 ): Promise<void> {
   const { signal } = ending;
+  for (const text of hints(maps, types)) process.stderr.write(`${text}\n`);
   const rings = Object.values(maps).filter((map) => map instanceof RingBuffer);
   const table = new EventTable(rings.length > 1);
   let printed = 0;

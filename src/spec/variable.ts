@@ -57,6 +57,14 @@ export class VariableSpec<V = unknown> {
     return this.#codec;
   }
 
+  /** The same declaration, for a variable whose 64-bit integers are represented that way. */
+  as(int64: "bigint" | "number" | undefined): VariableSpec<V> {
+    if (int64 === undefined || this.#btf === undefined || this.type === 0) return this;
+    const other = new VariableSpec<V>({ ...this, btf: this.#btf, data: this.#data });
+    other.#codec = codecOf(this.#btf, this.type, { int64 }) as Codec<V>;
+    return other;
+  }
+
   /** The initial value: decoded by BTF, a copy of the bytes without BTF. */
   get(): V {
     return this.codec.decode(this.#data, this.offset);

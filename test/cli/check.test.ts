@@ -98,6 +98,24 @@ check("a fitting object: exit code 0; one kernel may be given a name", () => {
   );
 });
 
+check("--btf takes several paths; files may come before or after single ones", () => {
+  const [old, young] = [fixturePath("btf/5.10.btf"), fixturePath("btf/7.2.btf")];
+  for (const args of [
+    [FIELDS, "--btf", old, young],
+    [FIELDS, "--btf", old, "--btf", young],
+    [FIELDS, `--btf=${old}`, `--btf=${young}`],
+    ["--btf", old, "--btf", young, FIELDS],
+  ]) {
+    const { kernels, objects } = report(args, 0);
+    assert.equal(
+      kernels.map(({ name }) => name),
+      ["5.10", "7.2"],
+      args.join(" "),
+    );
+    assert.is(objects.length, 1);
+  }
+});
+
 check("BTF may be compressed with gzip or brotli; names lose their extensions", () => {
   const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
   try {

@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { abandonAll, closeAll } from "../../src/close-all.ts";
 import { Collection, CollectionSpec } from "../../src/collection.ts";
 import { BpfError } from "../../src/error.ts";
+import type { ProgramSpec } from "../../src/spec/index.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
@@ -75,7 +76,9 @@ kernelTest(failure, "a slot that is to hold what is not loaded", async () => {
 
 kernelTest(failure, "a map that the caller took out, and options that do not exist", async () => {
   const spec = read("maps.el.o");
-  const [name = ""] = Object.values(spec.programs)[0]!.references.map((one) => one.name);
+  const [name = ""] = Object.values(spec.programs)[0]!.references.map(
+    (one: ProgramSpec) => one.name,
+  );
   delete spec.maps[name];
   for (const error of await bothErrors(spec))
     assert.match(String(error), `it refers to map ${name}`);

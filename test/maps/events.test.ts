@@ -24,6 +24,18 @@ test("a record is decoded where it stands", () => {
   assert.equal(eventDecoder(codec)(memoryOf(bytes), 16, 24), event);
 });
 
+kernelTest(test, "arguments that make no sense are refused, and the ring stays free", async () => {
+  using ring = createMap(mapSpec({ type: MapType.RINGBUF, maxEntries: 4096 })) as RingBuffer;
+  const controller = new AbortController();
+  const wrong = { signal: controller } as unknown as { signal: AbortSignal };
+  assert.throws(() => ring.records(wrong), /no AbortSignal; pass controller\.signal/);
+  assert.throws(() => ring.records({ budget: 5 } as object), /budget is no object/);
+  assert.throws(() => ring.consume(undefined as never), /callback is undefined, not a function/);
+  assert.throws(() => ring.listen(undefined as never), /callback is undefined, not a function/);
+  controller.abort();
+  for await (const _ of ring.records({ signal: controller.signal })) assert.unreachable();
+});
+
 test("a record that is too short is read as if zeros followed, not what stands behind it", () => {
   const bytes = new Uint8Array(64).fill(0x41);
   const codec = codecOf(types.btf, types.event);

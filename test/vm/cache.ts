@@ -15,8 +15,6 @@ import { projectFolder } from "./project.ts";
 export interface Locked {
   suite: string;
   version: string;
-  /** Of a kernel: what `uname -r` says. */
-  release?: string;
   packages: Package[];
 }
 
@@ -26,13 +24,29 @@ export const cacheFolder: string =
 
 const lockFile = join(cacheFolder, "lock.json");
 
-/** What is locked under a name. */
-export function locked(name: string): Locked | undefined {
-  return readLock()[name];
+/** Gives `use` what is locked under a name; where there is nothing, or it is not to be had any more, what `find` finds, which is then locked. */
+export async function fromLock<L extends Locked, T>(
+  name: string,
+  find: () => Promise<L>,
+  use: (found: L) => Promise<T>,
+  update = false,
+): Promise<T> {
+  const known = update ? undefined : (readLock()[name] as L | undefined);
+  if (known !== undefined) {
+    try {
+      return await use(known);
+    } catch (error) {
+      const reason = (error as Error).message;
+      process.stderr.write(`${name}: locked ${known.version} is not to be had: ${reason}\n`);
+    }
+  }
+  const found = await find();
+  const result = await use(found);
+  lock(name, found);
+  return result;
 }
 
-/** Locks a name. */
-export function lock(name: string, value: Locked): void {
+function lock(name: string, value: Locked): void {
   const all = { ...readLock(), [name]: value };
   mkdirSync(dirname(lockFile), { recursive: true });
   writeFileSync(`${lockFile}.new`, `${JSON.stringify(all, undefined, 2)}\n`);

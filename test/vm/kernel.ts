@@ -9,7 +9,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { packageList } from "./apt.ts";
-import { cacheFolder, type Locked, lock, locked } from "./cache.ts";
+import { cacheFolder, fromLock, type Locked } from "./cache.ts";
 import { DEBIAN_ARCH, fetchPackages } from "./debian.ts";
 import type { Kernel } from "./matrix.ts";
 import { chooseKernel, KERNEL_PACKAGES, type KernelPackages, parsePackages } from "./packages.ts";
@@ -26,24 +26,14 @@ export interface KernelFiles {
   modules: string;
 }
 
+type LockedKernel = Locked & KernelPackages;
+
 /** The kernel's files; with `update` the newest of the series, whatever is locked. Throws where there is none. */
-export async function obtainKernel(kernel: Kernel, update: boolean): Promise<KernelFiles> {
-  const known = update ? undefined : locked(kernel.name);
-  if (known?.release !== undefined) {
-    try {
-      return await unpacked(known, known.release);
-    } catch (error) {
-      const reason = (error as Error).message;
-      process.stderr.write(`${kernel.name}: locked ${known.version} is not to be had: ${reason}\n`);
-    }
-  }
-  const found = await resolve(kernel);
-  const files = await unpacked(found, found.release);
-  lock(kernel.name, found);
-  return files;
+export function obtainKernel(kernel: Kernel, update: boolean): Promise<KernelFiles> {
+  return fromLock(kernel.name, () => resolve(kernel), unpacked, update);
 }
 
-async function resolve({ series, arch, suites }: Kernel): Promise<Locked & KernelPackages> {
+async function resolve({ series, arch, suites }: Kernel): Promise<LockedKernel> {
   const reasons: string[] = [];
   for (const suite of suites) {
     try {
@@ -58,7 +48,8 @@ async function resolve({ series, arch, suites }: Kernel): Promise<Locked & Kerne
   throw new Error(`no kernel ${series} for ${arch}: ${reasons.join("; ")}`);
 }
 
-async function unpacked(found: Locked, release: string): Promise<KernelFiles> {
+async function unpacked(found: LockedKernel): Promise<KernelFiles> {
+  const { release } = found;
   const folder = join(cacheFolder, "kernels", `${release}_${found.version}`);
   if (!existsSync(folder)) await unpackKernel(await fetchPackages(found), release, folder);
   return {

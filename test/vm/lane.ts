@@ -9,12 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "./cache.ts";
 import { Archive } from "./cpio.ts";
+import { foreignUserland } from "./foreign-userland.ts";
 import { consoleText, type GuestResult, runGuest } from "./guest.ts";
 import { addInit } from "./init.ts";
 import { type KernelFiles, obtainKernel } from "./kernel.ts";
 import type { Kernel } from "./matrix.ts";
 import { addProject, addTree } from "./project.ts";
-import { userland } from "./userland.ts";
+import { ownUserland } from "./userland.ts";
 
 /** What came of a kernel. */
 export interface LaneResult {
@@ -97,7 +98,8 @@ async function writeSystem(
   files: KernelFiles,
   command: string,
 ): Promise<void> {
-  const system = await userland(kernel.arch);
+  const { arch } = kernel;
+  const system = await (arch === process.arch ? ownUserland() : foreignUserland(arch));
   using archive = new Archive(path);
   addInit(archive, command);
   system.add(archive);

@@ -9,10 +9,10 @@
 
 import { GUEST_RESULTS } from "./init.ts";
 import { type LaneResult, packProject, runLane } from "./lane.ts";
-import { KERNELS } from "./matrix.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
-import { features, neverRan, readReport } from "./results.ts";
+import { features, readReport } from "./results.ts";
 import { failureList, featureTable, kernelTable } from "./table.ts";
+import { complaints, reasonOf } from "./verdict.ts";
 
 /** What guests run. */
 function testCommand(filter: string | undefined): string {
@@ -45,17 +45,6 @@ async function runAll(options: Options): Promise<LaneResult[]> {
   return lanes;
 }
 
-/** Whether a kernel without a guest is a failure. */
-function isMissed({ kernel, missing, broken }: LaneResult, options: Options): boolean {
-  return broken !== undefined || (missing !== undefined && (options.areNamed || !kernel.mayVanish));
-}
-
-/** Why there was no guest. */
-function reasonOf({ kernel, missing, broken }: LaneResult): string | undefined {
-  if (missing !== undefined) return `${kernel.name} is missing: ${missing}`;
-  return broken === undefined ? undefined : `${kernel.name} could not be run: ${broken}`;
-}
-
 function concludeTests(lanes: readonly LaneResult[], options: Options): number {
   const reports = lanes.map(({ kernel, guest }) => readReport(kernel.name, guest?.results ?? []));
   const total = { passed: 0, failed: 0, skipped: 0 };
@@ -64,34 +53,18 @@ function concludeTests(lanes: readonly LaneResult[], options: Options): number {
     total.failed += counts?.failed ?? 0;
     total.skipped += counts?.skipped ?? 0;
   }
-  const complaints: string[] = [];
-  for (const [index, lane] of lanes.entries()) {
-    const { kernel, guest } = lane;
-    const reason = reasonOf(lane);
-    if (reason !== undefined) process.stdout.write(`${reason}\n`);
-    const counts = reports[index]?.counts;
-    if (isMissed(lane, options)) complaints.push(`${kernel.name} was not run`);
-    else if (guest !== undefined && guest.end !== "exited") {
-      complaints.push(`${kernel.name}: the guest did not come to its end (${guest.end})`);
-    } else if (
-      guest !== undefined &&
-      (counts === undefined || (guest.code !== 0 && counts.failed === 0))
-    ) {
-      complaints.push(`${kernel.name}: the tests ended with exit code ${guest.code}`);
-    }
-  }
-  if (lanes.every(({ guest }) => guest === undefined)) complaints.push("no kernel was run");
-  const names = new Set(options.kernels.map(({ name }) => name));
-  const isWhole = KERNELS.every(({ name, isDefault }) => !isDefault || names.has(name));
-  // Fewer kernels may all be too old for something.
-  if (isWhole && options.filter === undefined) {
-    for (const test of neverRan(reports)) complaints.push(`no kernel ran ${test}`);
-  }
-  total.failed += complaints.length;
-  process.stdout.write(`\n${featureTable(features(reports))}\n${kernelTable(lanes, reports)}\n`);
-  process.stdout.write(failureList(reports));
-  for (const complaint of complaints) process.stdout.write(`failed: ${complaint}\n`);
+  const wrong = complaints(lanes, reports, options.areNamed);
+  total.failed += wrong.length;
   const { passed, failed, skipped } = total;
+  process.stdout.write(
+    [
+      ...lanes.map((lane) => reasonOf(lane) ?? "").filter((reason) => reason !== ""),
+      "",
+      featureTable(features(reports)),
+      kernelTable(lanes, reports),
+      failureList(reports) + wrong.map((line) => `failed: ${line}\n`).join(""),
+    ].join("\n"),
+  );
   process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   return failed > 0 ? 1 : 0;
 }
