@@ -112,6 +112,8 @@ function hintWithoutLog(
 /** Lines with which the verifier ends, and lines that only show its state. */
 const NOISE =
   /^(processed \d+ insns|verification time|stack depth|mark_precise|insns processed|max_states|peak_states|The sequence of \d+ jumps|\d+: R\d|R\d+[_=]|from \d+ to \d+|(cur|old) state:|;)/;
+/** Since Linux 7.3 a report for people follows, which says all of it once more. */
+const REPORT = "Verification failed: ";
 const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\) (.*)$/;
 
 /** The reason, the instruction and the source line, in one line. */
@@ -119,7 +121,8 @@ function summary(lines: readonly string[], context: LoadContext): string {
   let slot: number | undefined;
   let instruction = "";
   let reason = "";
-  for (let index = lines.length - 1; index >= 0; index--) {
+  const report = lines.findIndex((line) => line.startsWith(REPORT));
+  for (let index = (report === -1 ? lines.length : report) - 1; index >= 0; index--) {
     const line = lines[index]!;
     const match = INSTRUCTION.exec(line);
     if (match !== null) {
@@ -129,6 +132,7 @@ function summary(lines: readonly string[], context: LoadContext): string {
     }
     if (reason === "" && !NOISE.test(line)) reason = line.trim();
   }
+  reason ||= lines[report]?.slice(REPORT.length) ?? "";
   if (slot === undefined) return reason || lines.at(-1)!;
   const known = context.explain?.(slot);
   const source = lineAt(context.lines ?? [], slot);

@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import { CLI, ebpf } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { code, exit, fn, mov, objectBytes } from "../spec/object.ts";
 
 const run = suite("cli: run");
@@ -127,7 +128,7 @@ kernelTest(run, "SIGINT while programs are loaded ends it before any is attached
   try {
     // A loop that takes the verifier a good part of a second, in programs enough for minutes.
     const increment = { ...mov(1), opcode: 0x07 };
-    const loop = { opcode: 0xa5, dst: 0, src: 0, offset: -2, imm: 300_000 };
+    const loop = { opcode: 0xa5, dst: 0, src: 0, offset: -2, imm: 300_000 / SLOWNESS };
     const names = Array.from({ length: 200 }, (_, index) => `slow${index}`);
     const file = join(folder, "slow.o");
     const programs = names.flatMap(() => [mov(0), increment, loop, exit]);
@@ -159,7 +160,9 @@ kernelTest(run, "SIGINT while programs are loaded ends it before any is attached
 function holdsMap(pid: number): boolean {
   const folder = `/proc/${pid}/fd`;
   try {
-    return readdirSync(folder).some((fd) => readlinkSync(join(folder, fd)).includes("bpf-map"));
+    return readdirSync(folder).some(
+      (fd) => readlinkSync(join(folder, fd)) === "anon_inode:bpf-map",
+    );
   } catch {
     // The process, or one of its descriptors, is gone by now.
     return false;

@@ -9,7 +9,8 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import type { Test } from "uvu";
 import { UnsupportedError } from "../../src/error.ts";
@@ -24,6 +25,8 @@ export interface KernelNeeds {
   since?: string;
   /** The options of the kernel's configuration without which it is left out, such as `CONFIG_NETKIT`. */
   config?: string | readonly string[];
+  /** A module of the kernel that must be loaded, such as `nf_conntrack`; guests of the kernel matrix load it. */
+  module?: string;
   /** Says what of this machine, not of its kernel, forbids the test; never a reason in the kernel matrix. */
   obstacle?: () => string | undefined | Promise<string | undefined>;
 }
@@ -99,7 +102,7 @@ async function run(
   };
   const lacking = needs === undefined ? undefined : lackOf(needs);
   if (lacking !== undefined) return skip(lacking);
-  const forbidden = obstacleHere ?? (await needs?.obstacle?.());
+  const forbidden = obstacleHere ?? withoutModule(needs?.module) ?? (await needs?.obstacle?.());
   if (forbidden !== undefined) {
     if (tier === "kernel") throw new Error(`a kernel of the matrix must run this: ${forbidden}`);
     return skip(forbidden);
@@ -122,10 +125,21 @@ async function run(
   return own;
 }
 
-function lackOf({ needs, since, config = [] }: KernelNeeds): string | undefined {
+/** Why a module is not there, or undefined where it is. */
+function withoutModule(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  if (tier === "kernel") execFileSync("modprobe", [name]);
+  return existsSync(`/sys/module/${name}`) ? undefined : `module ${name} is not loaded`;
+}
+
+function lackOf({ needs, since, config = [], module }: KernelNeeds): string | undefined {
   if (isOlderThan(since)) return `needs ${needs} (since Linux ${since})`;
   const missing = missingConfig(typeof config === "string" ? [config] : config);
-  return missing.length > 0 ? `needs ${needs} (built without ${missing.join(", ")})` : undefined;
+  if (missing.length > 0) return `needs ${needs} (built without ${missing.join(", ")})`;
+  // Debian's archive drops the modules of a kernel before the kernel itself.
+  return module !== undefined && tier === "kernel" && !existsSync(`/lib/modules/${release()}`)
+    ? `needs ${needs} (module ${module}, and there are no modules for this kernel)`
+    : undefined;
 }
 
 /** Whether the running kernel is older than a release, such as `5.14`. */

@@ -61,5 +61,5 @@ export function chooseKernels(names: readonly string[], extended: boolean): read
       throw new Error(`there is no kernel ${name} in the matrix; it has ${known}`);
     }
   }
-  return KERNELS.filter(({ name, isDefault }) => names.includes(name) || (extended && isDefault));
+  return KERNELS.filter(({ name }) => names.includes(name));
 }
