@@ -21,6 +21,7 @@ export class VariableSpec<V = unknown> {
   readonly type: number;
   readonly #btf: Btf | undefined;
   readonly #data: Uint8Array;
+  readonly #int64: "bigint" | "number";
   #codec: Codec<V> | undefined;
 
   constructor(fields: {
@@ -32,6 +33,7 @@ export class VariableSpec<V = unknown> {
     type: number;
     btf: Btf | undefined;
     data: Uint8Array;
+    int64?: "bigint" | "number";
   }) {
     this.name = fields.name;
     this.section = fields.section;
@@ -41,6 +43,7 @@ export class VariableSpec<V = unknown> {
     this.type = fields.type;
     this.#btf = fields.btf;
     this.#data = fields.data;
+    this.#int64 = fields.int64 ?? "bigint";
   }
 
   /** C text of the type such as `const volatile int`, undefined without BTF. */
@@ -53,16 +56,14 @@ export class VariableSpec<V = unknown> {
     this.#codec ??=
       this.#btf === undefined || this.type === 0
         ? (bytesCodec(this.size) as Codec<unknown> as Codec<V>)
-        : (codecOf(this.#btf, this.type) as Codec<V>);
+        : (codecOf(this.#btf, this.type, { int64: this.#int64 }) as Codec<V>);
     return this.#codec;
   }
 
   /** The same declaration, for a variable whose 64-bit integers are represented that way. */
-  as(int64: "bigint" | "number" | undefined): VariableSpec<V> {
-    if (int64 === undefined || this.#btf === undefined || this.type === 0) return this;
-    const other = new VariableSpec<V>({ ...this, btf: this.#btf, data: this.#data });
-    other.#codec = codecOf(this.#btf, this.type, { int64 }) as Codec<V>;
-    return other;
+  as(int64: "bigint" | "number" = "bigint"): VariableSpec<V> {
+    if (int64 === this.#int64) return this;
+    return new VariableSpec<V>({ ...this, btf: this.#btf, data: this.#data, int64 });
   }
 
   /** The initial value: decoded by BTF, a copy of the bytes without BTF. */

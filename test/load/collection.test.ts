@@ -4,6 +4,7 @@ import { ArrayMap, HashMap, MapOfMaps, ProgramArray } from "../../maps/index.ts"
 import { toHex } from "../../src/bytes.ts";
 import { CollectionSpec } from "../../src/collection.ts";
 import { type BpfError, VerifierError } from "../../src/error.ts";
+import { type ProgramSpec, VariableSpec } from "../../src/spec/index.ts";
 import { fixtureObjects, fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft, openDescriptors } from "../helper/hygiene.ts";
 import { type KernelNeeds, kernelTest } from "../helper/kernel.ts";
@@ -209,6 +210,76 @@ kernelTest(
     (await spec.load()).close();
   },
 );
+
+kernelTest(
+  collection,
+  "a variable of an impossible type fails when it is read, and loading leaks nothing",
+  async () => {
+    const spec = read("globals.el.o");
+    const { total } = spec.variables;
+    spec.variables["total"] = new VariableSpec({
+      ...total,
+      type: 999_999,
+      btf: spec.btf,
+      data: new Uint8Array(64),
+    });
+    await assertNothingLeft(() => {
+      const bpf = spec.loadSync({ int64: "number" });
+      assert.throws(
+        () => bpf.variables["total"].get(),
+        (error: BpfError) => error.code === "ERR_BTF",
+      );
+      bpf.close();
+    });
+  },
+);
+
+kernelTest(collection, "each rejection names its own reason and C line", () => {
+  const reasons = {
+    out_of_bounds:
+      /R0 min value is outside of the allowed memory range \(.*return value \? value\[1\] : 0;\)$/,
+    endless: /(BPF program is too large|infinite loop detected).*for \(__u64 i = 0/,
+    large_stack: /invalid write to stack R10 off=-520|invalid stack/,
+    unwritten_register: /R7 !read_ok \(instruction 0: r0 = r7/,
+  };
+  const spec = read("rejected.el.o");
+  for (const [name, reason] of Object.entries(reasons)) {
+    for (const program of Object.values<ProgramSpec>(spec.programs)) {
+      program.autoload = program.name === name;
+    }
+    assert.throws(
+      () => spec.loadSync(),
+      (error: Error) => reason.test(error.message),
+      name,
+    );
+  }
+});
+
+kernelTest(
+  collection,
+  "int64 makes numbers of variables, too, which throw above 2^53",
+  async () => {
+    const spec = CollectionSpec.fromFile<{ variables: { total: number | bigint } }>(
+      fixturePath("globals.el.o"),
+    );
+    await using bpf = await spec.load({ int64: "number" });
+    assert.is(bpf.variables.total.get(), 39);
+    bpf.variables.total.set(2n ** 60n);
+    assert.throws(() => bpf.variables.total.get(), RangeError);
+  },
+);
+
+collection("options of the wrong kind are named", () => {
+  const spec = read("minimal.el.o");
+  for (const [options, message] of [
+    [{ btf: "6.1.btf" }, /btf is no Btf/],
+    [{ int64: "numbr" }, /int64 is "numbr"/],
+    [{ signal: new AbortController() }, /no AbortSignal/],
+    [{ logLvl: 1 }, /unknown option "logLvl"; did you mean "logLevel"/],
+  ] as const) {
+    assert.throws(() => spec.loadSync(options as object), message);
+  }
+});
 
 collection("the other byte order is refused by name", () => {
   const bigEndian = fixtureObjects().filter(

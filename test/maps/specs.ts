@@ -4,6 +4,7 @@
  * @module
  */
 
+import { emptyMap } from "../../src/spec/empty.ts";
 import type { MapSpec } from "../../src/spec/types.ts";
 import { MapType } from "../../src/uapi.ts";
 
@@ -13,24 +14,11 @@ import { MapType } from "../../src/uapi.ts";
  */
 export function mapSpec(members: Partial<MapSpec> = {}): MapSpec {
   return {
-    name: "test_map",
-    section: ".maps",
+    ...emptyMap("test_map", ".maps"),
     type: MapType.HASH,
     keySize: 4,
     valueSize: 8,
     maxEntries: 64,
-    flags: 0,
-    pinning: 0,
-    mapExtra: 0n,
-    numaNode: 0,
-    keyType: 0,
-    valueType: 0,
-    btf: undefined,
-    inner: undefined,
-    data: undefined,
-    slots: [],
-    extra: undefined,
-    tags: [],
     ...members,
   };
 }
