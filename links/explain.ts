@@ -40,10 +40,17 @@ export function perfPrivileges(): string {
 
 /** What the process lacks to attach BPF programs. */
 export function bpfPrivileges(): string {
-  const lockdown = /\[(\w+)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
-  const locked =
-    lockdown === undefined || lockdown === "none" ? "" : `; kernel lockdown is "${lockdown}"`;
-  return `it needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)${locked}`;
+  return `it needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)${lockdown()}`;
+}
+
+/** What the process lacks to probe the kernel. */
+export function probePrivileges(): string {
+  return `${perfPrivileges()}${lockdown()}`;
+}
+
+function lockdown(): string {
+  const level = /\[(\w+)\]/.exec(readText("/sys/kernel/security/lockdown"))?.[1];
+  return level === undefined || level === "none" ? "" : `; kernel lockdown is "${level}"`;
 }
 
 function readNumber(path: string): number | undefined {

@@ -1,5 +1,5 @@
 /**
- * Attaching programs, one function a hook: `tracepoint`, `rawTracepoint`, `tracing`, `uprobe`, and the `Link` that they return.
+ * Attaching programs, one function a hook: `kprobe`, `ksyscall`, `tracepoint`, `rawTracepoint`, `tracing`, `uprobe`, and the `Link` that they return.
  *
  * @module
  */
@@ -8,6 +8,7 @@ export { type NearMatchOptions, nearMatches } from "../src/near-matches.ts";
 export type { AttachableProgram } from "./arguments.ts";
 export { Executable } from "./executable.ts";
 export type { LinkDetails, LinkInfo } from "./info.ts";
+export { type KprobeOptions, type KsyscallOptions, kprobe, ksyscall } from "./kprobe.ts";
 export { Link, type LinkKind } from "./link.ts";
 export { type RawTracepointOptions, rawTracepoint } from "./raw-tracepoint.ts";
 export type { ProbeSymbol } from "./symbol-lookup.ts";

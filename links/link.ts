@@ -18,6 +18,8 @@ export type LinkKind =
   | "fexit"
   | "fmod_ret"
   | "lsm"
+  | "kprobe"
+  | "kretprobe"
   | "uprobe"
   | "uretprobe";
 

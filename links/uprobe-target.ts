@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseNumber, splitOffset } from "./symbol-offset.ts";
 import { TargetError } from "./target-error.ts";
 
 /** What a text says of a place in a file. */
@@ -40,25 +41,16 @@ export function parseUprobeTarget(text: string): UprobeTarget {
     );
   }
   const path = text.slice(0, colon);
-  let place = text.slice(colon + 1);
-  let offset = 0;
-  const plus = place.lastIndexOf("+");
-  if (plus !== -1) {
-    const number = parseNumber(place.slice(plus + 1));
-    // A plus that no number follows is part of the name: mangled names of some languages have one.
-    if (number !== undefined) {
-      if (number > BigInt(Number.MAX_SAFE_INTEGER) || plus === 0) {
-        throw new TargetError(`"${text}" has no usable symbol and offset after the colon`, {
-          code: "ERR_TARGET",
-          target: text,
-        });
-      }
-      offset = Number(number);
-      place = place.slice(0, plus);
-    }
+  const place = splitOffset(text.slice(colon + 1));
+  if (place === undefined) {
+    throw new TargetError(`"${text}" has no usable symbol and offset after the colon`, {
+      code: "ERR_TARGET",
+      target: text,
+    });
   }
-  const address = parseNumber(place);
-  return address === undefined ? { path, symbol: place, offset } : { path, address, offset };
+  const { symbol, offset } = place;
+  const address = parseNumber(symbol);
+  return address === undefined ? { path, symbol, offset } : { path, address, offset };
 }
 
 /**
@@ -77,9 +69,4 @@ export function parseUprobeSection(section: string): UprobeSection {
   const target =
     match[2] === undefined || match[2] === "" ? undefined : parseUprobeTarget(match[2]);
   return { retprobe: match[1] === "uretprobe", target };
-}
-
-function parseNumber(text: string): bigint | undefined {
-  if (/^0[0-7]+$/.test(text)) return BigInt(`0o${text.slice(1)}`);
-  return /^(?:0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text) ? BigInt(text) : undefined;
 }

@@ -11,11 +11,12 @@ import { SyscallError } from "../src/error.ts";
 import { checkOptions } from "../src/options.ts";
 import type { MapSpec } from "../src/spec/types.ts";
 import { mapCreate } from "../src/sys/bpf.ts";
+import { effectiveCapabilities } from "../src/sys/capabilities.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { pageSize, possibleCpus, release } from "../src/sys/kernel.ts";
 import { MapFlags, MapType } from "../src/uapi.ts";
 import { defineMap, type MapDefinition } from "./definition.ts";
-import { effectiveCapabilities, explainCreation } from "./diagnosis.ts";
+import { explainCreation } from "./diagnosis.ts";
 import { type HandleOptions, handleOf } from "./handle.ts";
 import type { BpfMap } from "./map.ts";
 

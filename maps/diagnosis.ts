@@ -4,8 +4,8 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import { SyscallError, UnsupportedError } from "../src/error.ts";
+import { mayUseBpf } from "../src/sys/capabilities.ts";
 import { MapFlags, MapType, nameOf } from "../src/uapi.ts";
 import {
   describeDefinition,
@@ -23,8 +23,6 @@ export interface Circumstances extends Machine {
   capabilities: bigint | undefined;
 }
 
-const CAP_SYS_ADMIN = 21n;
-const CAP_BPF = 39n;
 /** First release that accounts BPF memory to the cgroup and no longer to RLIMIT_MEMLOCK. */
 const WITHOUT_MEMLOCK = "5.11";
 
@@ -164,17 +162,13 @@ function reasonOf(
 
 function lackOfPrivilege(circumstances: Circumstances): string | undefined {
   const { capabilities } = circumstances;
-  if (
-    capabilities !== undefined &&
-    !has(capabilities, CAP_BPF) &&
-    !has(capabilities, CAP_SYS_ADMIN)
-  ) {
+  if (capabilities !== undefined && !mayUseBpf(capabilities)) {
     return "needs CAP_BPF (CAP_SYS_ADMIN before Linux 5.8)";
   }
   if (isOlder(circumstances, WITHOUT_MEMLOCK)) {
     return (
-      "locked memory is limited; raise RLIMIT_MEMLOCK (ulimit -l unlimited), " +
-      `which kernels before ${WITHOUT_MEMLOCK} charge`
+      "locked memory is limited, and this process may not lift the limit; raise RLIMIT_MEMLOCK " +
+      `(ulimit -l unlimited), to which kernels before ${WITHOUT_MEMLOCK} charge maps and programs`
     );
   }
   return capabilities === undefined
@@ -213,22 +207,7 @@ function invalidField({
   return undefined;
 }
 
-function has(capabilities: bigint, bit: bigint): boolean {
-  return ((capabilities >> bit) & 1n) === 1n;
-}
-
 function isOlder(running: { major: number; minor: number }, release: string): boolean {
   const [major = 0, minor = 0] = release.split(".").map(Number);
   return running.major < major || (running.major === major && running.minor < minor);
-}
-
-/** The effective capabilities of this process, undefined where /proc does not tell. */
-export function effectiveCapabilities(): bigint | undefined {
-  try {
-    const status = readFileSync("/proc/self/status", "utf8");
-    const digits = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];
-    return digits === undefined ? undefined : BigInt(`0x${digits}`);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type Link, rawTracepoint, tracepoint, tracing, uprobe } from "../links/index.ts";
+import {
+  kprobe,
+  ksyscall,
+  type Link,
+  rawTracepoint,
+  tracepoint,
+  tracing,
+  uprobe,
+} from "../links/index.ts";
 import { abandonAll, closeAll } from "./close-all.ts";
 import { checkOptions } from "./options.ts";
 import type { Program } from "./program.ts";
@@ -82,6 +90,10 @@ const BY_SECTION: Readonly<Record<string, Attach>> = {
   fexit: tracing,
   fmod_ret: tracing,
   lsm: tracing,
+  kprobe: (program) => kprobe(program, program.attachTo),
+  kretprobe: (program) => kprobe(program, program.attachTo, { retprobe: true }),
+  ksyscall: (program) => ksyscall(program, program.attachTo),
+  kretsyscall: (program) => ksyscall(program, program.attachTo, { retprobe: true }),
   uprobe: (program) => uprobe(program, program.attachTo),
   uretprobe: (program) => uprobe(program, program.attachTo, { retprobe: true }),
 };

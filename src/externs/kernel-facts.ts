@@ -7,24 +7,12 @@
 
 import { assemble, call, exit } from "../asm/index.ts";
 import { programLoad } from "../sys/bpf.ts";
+import { readKallsyms } from "../sys/kallsyms.ts";
 import { versionCode } from "../sys/kernel.ts";
+import { syscallWrapper } from "../sys/syscall-name.ts";
 import { ProgramType } from "../uapi.ts";
-import { readKallsyms } from "./kallsyms.ts";
 
 const EINVAL = 22;
-
-/** How the architectures name their system call functions (`__x64_sys_bpf`), by Node's names. */
-const SYSCALL_PREFIX: Readonly<Record<string, string>> = {
-  x64: "x64",
-  ia32: "ia32",
-  arm: "arm",
-  arm64: "arm64",
-  mips: "mips",
-  mipsel: "mips",
-  ppc64: "powerpc",
-  riscv64: "riscv",
-  s390x: "s390x",
-};
 
 const FACTS: Readonly<Record<string, () => number>> = {
   LINUX_KERNEL_VERSION: versionCode,
@@ -61,9 +49,8 @@ function hasCookies(): boolean {
  */
 function hasSyscallWrappers(): boolean {
   if (wrappers === undefined) {
-    const prefix = SYSCALL_PREFIX[process.arch];
-    const name = `__${prefix}_sys_bpf`;
-    wrappers = prefix !== undefined && readKallsyms([name]).addresses.has(name);
+    const name = syscallWrapper("bpf");
+    wrappers = name !== undefined && readKallsyms([name]).addresses.has(name);
   }
   return wrappers;
 }

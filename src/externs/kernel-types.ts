@@ -12,8 +12,8 @@ import type { Btf } from "../../btf/index.ts";
 import { BpfError } from "../error.ts";
 import { openKernelBtf } from "../sys/btf-object.ts";
 import type { FileDescriptor } from "../sys/fd.ts";
+import { readKallsyms, type SymbolAddresses } from "../sys/kallsyms.ts";
 import { kernelBtf, moduleBtf, moduleNames } from "../sys/kernel-btf.ts";
-import { readKallsyms, type SymbolAddresses } from "./kallsyms.ts";
 
 /** A kernel to look symbols up in; tests stand in for kernels that this machine does not run. */
 export interface SymbolSources {

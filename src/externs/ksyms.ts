@@ -13,7 +13,7 @@ import { typesCompatible } from "../co-re/compatible.ts";
 import { TypeReader } from "../co-re/type-reader.ts";
 import { BpfError, BtfError } from "../error.ts";
 import type { KsymExtern, ObjectSpec } from "../spec/index.ts";
-import type { SymbolAddresses } from "./kallsyms.ts";
+import type { SymbolAddresses } from "../sys/kallsyms.ts";
 import type { KernelType, KernelTypes, OpenModule, SymbolSources } from "./kernel-types.ts";
 
 /** What a symbol is on this kernel. */

@@ -10,6 +10,7 @@ import { BTF_LOAD } from "./attr.ts";
 import { bpfCall, bpfError } from "./bpf-call.ts";
 import { TOKEN_FD } from "./bpf-map.ts";
 import { FileDescriptor } from "./fd.ts";
+import { withMemlock } from "./memlock.ts";
 import { Struct } from "./struct.ts";
 
 /** How `BPF_BTF_LOAD` is asked. */
@@ -56,6 +57,6 @@ function tryBtfLoad(
     .point("btf_log_buf", logBytes)
     .set("btf_flags", options.token === undefined ? 0 : TOKEN_FD)
     .set("btf_token_fd", options.token?.number);
-  const result = bpfCall("BTF_LOAD", attr);
+  const result = withMemlock(() => bpfCall("BTF_LOAD", attr));
   return { result, log: logBytes === undefined ? "" : cstring(logBytes) };
 }

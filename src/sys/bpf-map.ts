@@ -5,8 +5,9 @@
  */
 
 import { MAP_CREATE, MAP_ELEM } from "./attr.ts";
-import { bpfCheck, bpfOpen } from "./bpf-call.ts";
-import type { FileDescriptor } from "./fd.ts";
+import { bpfCall, bpfCheck, bpfError } from "./bpf-call.ts";
+import { FileDescriptor } from "./fd.ts";
+import { withMemlock } from "./memlock.ts";
 import { Struct } from "./struct.ts";
 
 /** `BPF_F_TOKEN_FD`, the same bit for maps, programs and BTF. */
@@ -59,7 +60,9 @@ export function mapCreate(attributes: MapCreateAttributes, what: string): FileDe
     .set("map_extra", attributes.mapExtra)
     .set("value_type_btf_obj_fd", attributes.valueTypeBtf?.number)
     .set("map_token_fd", token?.number);
-  return bpfOpen("MAP_CREATE", attr, `create ${what}`, what);
+  const result = withMemlock(() => bpfCall("MAP_CREATE", attr));
+  if (result < 0) throw bpfError("MAP_CREATE", -result, `create ${what}`);
+  return new FileDescriptor(result, what);
 }
 
 /**

@@ -13,6 +13,7 @@ import { bpfCall, bpfCheck, bpfError } from "./bpf-call.ts";
 import { TOKEN_FD } from "./bpf-map.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
+import { withMemlock, withMemlockAsync } from "./memlock.ts";
 import { Struct } from "./struct.ts";
 
 const EINTR = 4;
@@ -87,10 +88,13 @@ export function programLoad(
   log?: ProgramLoadLog,
 ): ProgramLoadResult {
   const load = prepareLoad(attributes, log);
-  let result = -EAGAIN;
-  for (let attempt = 0; result === -EAGAIN && attempt < LOAD_ATTEMPTS; attempt++) {
-    result = bpfCall("PROG_LOAD", load.attr);
-  }
+  const result = withMemlock(() => {
+    let result = -EAGAIN;
+    for (let attempt = 0; result === -EAGAIN && attempt < LOAD_ATTEMPTS; attempt++) {
+      result = bpfCall("PROG_LOAD", load.attr);
+    }
+    return result;
+  });
   return finishLoad(attributes, load, result);
 }
 
@@ -106,12 +110,16 @@ export async function programLoadAsync(
   const { btf, attachBtf, attachProgram, token, uses = [] } = attributes;
   const releases = [btf, attachBtf, attachProgram, token, ...uses].map((fd) => fd?.hold());
   const { bpf, bpfNumber } = native();
-  let result = -EAGAIN;
+  let result: number;
   try {
-    for (let attempt = 0; result === -EAGAIN && attempt < LOAD_ATTEMPTS; attempt++) {
-      const { address, size } = load.attr;
-      result = await callAsync(bpf, bpfNumber, BpfCommand.PROG_LOAD, address, size);
-    }
+    result = await withMemlockAsync(async () => {
+      let result = -EAGAIN;
+      for (let attempt = 0; result === -EAGAIN && attempt < LOAD_ATTEMPTS; attempt++) {
+        const { address, size } = load.attr;
+        result = await callAsync(bpf, bpfNumber, BpfCommand.PROG_LOAD, address, size);
+      }
+      return result;
+    });
   } finally {
     for (const release of releases) release?.();
   }

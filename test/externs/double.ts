@@ -7,10 +7,10 @@
 
 import { type Btf, BtfBuilder, FunctionLinkage, Kind, VariableLinkage } from "../../btf/index.ts";
 import { BpfError } from "../../src/error.ts";
-import type { SymbolAddresses } from "../../src/externs/kallsyms.ts";
 import type { SymbolSources } from "../../src/externs/kernel-types.ts";
 import type { KsymExtern } from "../../src/spec/index.ts";
 import type { FileDescriptor } from "../../src/sys/fd.ts";
+import type { SymbolAddresses } from "../../src/sys/kallsyms.ts";
 
 /** What a function returns and takes, or what a variable is: names of {@link TypeAdder}. */
 export interface Declaration {

@@ -5,6 +5,7 @@
  */
 
 import { TargetError } from "../../links/target-error.ts";
+import { SyscallError } from "../../src/error.ts";
 
 /** An error of a class. */
 export function isA(
@@ -25,4 +26,10 @@ export function isTarget(
 ): (error: unknown) => boolean {
   return (error) =>
     error instanceof TargetError && error.code === code && message.test(error.message);
+}
+
+/** A SyscallError with this code, whose message matches. */
+export function isSyscall(code: string, message: RegExp = /^/): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof SyscallError && error.code === code && message.test(error.message);
 }

@@ -95,14 +95,4 @@ kernelTest(
   },
 );
 
-kernelTest(test, "kprobe programs of an object load", async () => {
-  await assertNothingLeft(async () => {
-    await using bpf = await read("kprobe.el.o").load();
-    for (const { name, type } of Object.values(bpf.programs)) {
-      assert.is(type, ProgramType.KPROBE, name);
-    }
-    assert.is(Object.keys(bpf.programs).length, 4);
-  });
-});
-
 test.run();

@@ -18,8 +18,6 @@ import { complaints, reasonOf } from "./verdict.ts";
 function testCommand(filter: string | undefined): string {
   const quoted = filter === undefined ? "" : `'${filter.replaceAll("'", "'\\''")}'`;
   return [
-    // Linux 5.10 charges maps and programs against it, and the package does not raise it by itself.
-    "ulimit -l unlimited",
     "export EBPF_TEST_TIER=kernel EBPF_REQUIRE_KERNEL=1 EBPF_TEST_FILE_SECONDS=600 EBPF_TEST_SLOWNESS=4",
     `export EBPF_TEST_RESULTS=${GUEST_RESULTS}`,
     `exec node --enable-source-maps --expose-gc dist/test/run.js ${quoted}`,

@@ -1,13 +1,13 @@
 /**
- * Addresses of kernel symbols by name, from `/proc/kallsyms`: one pass for all names, in little
- * memory.
+ * What `/proc/kallsyms` lists: addresses of kernel symbols by name, one pass for all names, in little memory; and the names
+ * of functions.
  *
  * Which symbols an object needs, and what a missing one means, is not decided here.
  *
  * @module
  */
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { BpfError } from "../error.ts";
 
 const PATH = "/proc/kallsyms";
@@ -115,6 +115,18 @@ export function readKallsyms(names: Iterable<string>, path: string = PATH): Symb
       { code: "ERR_EXTERN", cause },
     );
   }
+}
+
+/** The names of the kernel's functions and of its modules', in the order of the list; none when it cannot be read. */
+export function kernelFunctionNames(path: string = PATH): string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "latin1");
+  } catch {
+    return [];
+  }
+  // Other letters are data; a tab and `[module]` may follow the name.
+  return Array.from(text.matchAll(/^[0-9a-f]+ [tTwW] ([^\s]+)/gm), (match) => match[1] as string);
 }
 
 function isZero(text: string, start: number, end: number): boolean {

@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BpfError } from "../../src/error.ts";
-import { KallsymsReader, readKallsyms, type SymbolAddresses } from "../../src/externs/kallsyms.ts";
+import { KallsymsReader, readKallsyms, type SymbolAddresses } from "../../src/sys/kallsyms.ts";
 import { kernelTest } from "../helper/kernel.ts";
 
-const test = suite("externs/kallsyms");
+const test = suite("sys/kallsyms");
 
 const LIST = `0000000000000000 A fixed_percpu_data
 ffffffff81000000 T _stext
