@@ -32,12 +32,15 @@ export interface LoadContext {
   logLevel?: number;
 }
 
-const ENOSPC = 28;
 const EPERM = 1;
+const E2BIG = 7;
 const EINVAL = 22;
+const ENOSPC = 28;
 const FIRST_LOG_SIZE = 0x1_0000;
-/** The kernel refuses larger logs (`bpf_verifier_log_attr_valid`, UINT_MAX >> 2). */
-const MAX_LOG_SIZE = 0x3fff_ffff;
+/** Libbpf's limit, and more than a person reads: what the verifier says of a loop without end takes gigabytes. */
+const MAX_LOG_SIZE = 0x100_0000;
+/** Every larger log is another walk of the verifier, which may take a second, so there are few. */
+const GROWTH = 16;
 
 /**
  * Loads one program. Without `logLevel` the first attempt asks for no log, which is faster; a refusal is repeated with a log,
@@ -55,24 +58,45 @@ export function* loadProgram(
   let result = first;
   const level = asked || 1;
   if (first.fd === undefined && asked === 0) result = yield { attributes, log: { level, size } };
-  while (result.errno === ENOSPC && size < MAX_LOG_SIZE) {
-    size = Math.min(Math.max(result.logTrueSize, size * 4), MAX_LOG_SIZE);
+  const isShort = (): boolean =>
+    result.errno === ENOSPC && (result.logTrueSize === 0 || result.logTrueSize > size);
+  while (isShort() && size < MAX_LOG_SIZE) {
+    size = Math.min(result.logTrueSize || size * GROWTH, MAX_LOG_SIZE);
     result = yield { attributes, log: { level, size } };
   }
   if (result.fd !== undefined) return { fd: result.fd, log: result.log };
   // With a log, ENOSPC may be the log's.
   const { errno } = asked > 0 ? result : first;
-  throw refusal(attributes, context, errno, result.log);
+  throw refusal(attributes, context, { errno, ...keptLog(result, size, isShort()) });
+}
+
+/** What there is of a log; Linux 6.4 tells the size of the whole, and keeps its end, before, the beginning was kept. */
+function keptLog(
+  { log, logTrueSize }: ProgramLoadResult,
+  size: number,
+  isShort: boolean,
+): Pick<Refusal, "log" | "isCutOff"> {
+  if (!isShort || log === "") return { log, isCutOff: false };
+  if (logTrueSize === 0) return { log: log.slice(0, log.lastIndexOf("\n") + 1), isCutOff: true };
+  const left = `(the first ${logTrueSize - size} bytes of the log are left out)`;
+  return { log: `${left}\n${log}`, isCutOff: false };
+}
+
+/** What the kernel answered. */
+interface Refusal {
+  errno: number;
+  log: string;
+  /** Whether the end of the log, where the reason stands, is missing. */
+  isCutOff: boolean;
 }
 
 function refusal(
   attributes: ProgramLoadAttributes,
   context: LoadContext,
-  errno: number,
-  text: string,
+  { errno, log, isCutOff }: Refusal,
 ): Error {
   const doing = `load program ${context.name}`;
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const lines = log.split("\n").filter((line) => line.trim() !== "");
   const failed = new SyscallError(doing + hintWithoutLog(errno, lines, attributes), {
     errno,
     syscall: "bpf",
@@ -80,7 +104,7 @@ function refusal(
   });
   if (lines.length === 0) return failed;
   return new VerifierError(
-    `the verifier refused program ${context.name}: ${summary(lines, context)}`,
+    `the verifier refused program ${context.name}: ${summary(lines, context, isCutOff ? withoutEnd(errno) : undefined)}`,
     {
       code: failed.code,
       program: context.name,
@@ -109,6 +133,14 @@ function hintWithoutLog(
   return "";
 }
 
+/** The reason for a refusal whose log lacks the end. */
+function withoutEnd(errno: number): string {
+  return errno === E2BIG
+    ? "BPF program is too large: the verifier gave up after a million instructions, the last it told of are here"
+    : `its log is longer than ${MAX_LOG_SIZE / 0x10_0000} MiB, and this kernel, older than 6.4, leaves out the end, ` +
+        "where the reason is";
+}
+
 /** Lines with which the verifier ends, and lines that only show its state. */
 const NOISE =
   /^(processed \d+ insns|verification time|stack depth|mark_precise|insns processed|max_states|peak_states|The sequence of \d+ jumps|\d+: R\d|R\d+[_=]|from \d+ to \d+|(cur|old) state:|;)/;
@@ -116,11 +148,11 @@ const NOISE =
 const REPORT = "Verification failed: ";
 const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\) (.*)$/;
 
-/** The reason, the instruction and the source line, in one line. */
-function summary(lines: readonly string[], context: LoadContext): string {
+/** The reason, which `instead` stands in for, the instruction and the source line, in one line. */
+function summary(lines: readonly string[], context: LoadContext, instead = ""): string {
   let slot: number | undefined;
   let instruction = "";
-  let reason = "";
+  let reason = instead;
   const report = lines.findIndex((line) => line.startsWith(REPORT));
   for (let index = (report === -1 ? lines.length : report) - 1; index >= 0; index--) {
     const line = lines[index]!;

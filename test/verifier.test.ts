@@ -1,0 +1,111 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { VerifierError } from "../src/error.ts";
+import type { ProgramLoadResult } from "../src/sys/bpf.ts";
+import { type LoadContext, type LoadStep, loadProgram } from "../src/verifier.ts";
+
+const test = suite("verifier");
+
+const E2BIG = 7;
+const EACCES = 13;
+const ENOSPC = 28;
+const MIB = 0x10_0000;
+
+const attributes = { type: 1, license: "GPL", instructions: new Uint8Array(16) };
+
+/** A kernel that refuses a program with this log; `isOld` is one before Linux 6.4. */
+function refusing(
+  errno: number,
+  log: string,
+  isOld = false,
+): (step: LoadStep) => ProgramLoadResult {
+  return ({ log: asked }) => {
+    if (asked === undefined) return { errno, log: "", logTrueSize: 0 };
+    const fits = log.length < asked.size;
+    const kept = isOld ? log.slice(0, asked.size - 1) : log.slice(-(asked.size - 1));
+    const logTrueSize = isOld ? 0 : log.length + 1;
+    return { errno: fits ? errno : ENOSPC, log: kept, logTrueSize };
+  };
+}
+
+/** The sizes of logs that are asked for until the program is refused, and the error. */
+function load(
+  kernel: (step: LoadStep) => ProgramLoadResult,
+  context: Partial<LoadContext> = {},
+): { sizes: number[]; error: VerifierError } {
+  const steps = loadProgram(attributes, { name: "test", ...context });
+  const sizes: number[] = [];
+  try {
+    for (let step = steps.next(); step.done !== true; ) {
+      sizes.push(step.value.log?.size ?? 0);
+      assert.ok(sizes.length < 20, "it does not end");
+      step = steps.next(kernel(step.value));
+    }
+  } catch (error) {
+    if (error instanceof VerifierError) return { sizes, error };
+    throw error;
+  }
+  throw new Error("the program was not refused");
+}
+
+const INSTRUCTION = "7: (85) call pc+1\n";
+const REASON = "R1 type=scalar expected=ctx\n";
+
+test("a log that fits is asked for once, after an attempt without", () => {
+  const { sizes, error } = load(refusing(EACCES, INSTRUCTION + REASON));
+  assert.equal(sizes, [0, 65_536]);
+  assert.is(error.code, "EACCES");
+  assert.match(
+    error.message,
+    /program test: R1 type=scalar expected=ctx \(instruction 7: call pc\+1\)$/,
+  );
+});
+
+test("a longer log is asked for in the size that the kernel tells", () => {
+  const log = "1: (b7) r0 = 0\n".repeat(10_000) + INSTRUCTION + REASON;
+  const { sizes, error } = load(refusing(EACCES, log));
+  assert.equal(sizes, [0, 65_536, log.length + 1]);
+  assert.is(error.log.length, 10_002);
+  assert.is(error.code, "EACCES");
+});
+
+test("before Linux 6.4 a longer log is asked for in growing sizes", () => {
+  const log = "1: (b7) r0 = 0\n".repeat(100_000) + INSTRUCTION + REASON;
+  const { sizes, error } = load(refusing(EACCES, log, true));
+  assert.equal(sizes, [0, 65_536, MIB, 16 * MIB]);
+  assert.is(error.log.length, 100_002);
+  assert.match(error.message, /R1 type=scalar/);
+});
+
+test("of an endless log the end is kept, and it is said how much is left out", () => {
+  const log = "1: (b7) r0 = 0\n".repeat(2 * MIB) + INSTRUCTION + REASON;
+  const { sizes, error } = load(refusing(EACCES, log));
+  assert.equal(sizes, [0, 65_536, 16 * MIB]);
+  assert.is(error.log[0], `(the first ${log.length + 1 - 16 * MIB} bytes of the log are left out)`);
+  assert.match(error.message, /R1 type=scalar/);
+});
+
+test("an endless log without its end gives the reason that the errno gives", () => {
+  const log = INSTRUCTION.repeat(2 * MIB) + REASON;
+  const offsets = { offset: 40, fileOffset: 0, textOffset: 0 };
+  const lines = [
+    { slot: 5, source: { file: "a.c", line: 3, column: 1, text: "for (;;)", ...offsets } },
+  ];
+  const large = load(refusing(E2BIG, log, true), { lines });
+  assert.equal(large.sizes, [0, 65_536, MIB, 16 * MIB]);
+  assert.is(large.error.code, "E2BIG");
+  assert.match(
+    large.error.message,
+    /BPF program is too large.*\(instruction 7: call pc\+1, a\.c:3: for \(;;\)\)$/,
+  );
+  const other = load(refusing(EACCES, log, true));
+  assert.match(other.error.message, /log is longer than 16 MiB.*older than 6\.4/);
+  assert.not.match(other.error.message, /R1 type/);
+});
+
+test("ENOSPC that is not the log's ends the attempts", () => {
+  const { sizes } = load(refusing(ENOSPC, INSTRUCTION + REASON));
+  assert.equal(sizes, [0, 65_536]);
+});
+
+test.run();
