@@ -36,7 +36,8 @@ const EPERM = 1;
 const E2BIG = 7;
 const EINVAL = 22;
 const ENOSPC = 28;
-const FIRST_LOG_SIZE = 0x1_0000;
+/** Room for the log of almost every program, so that it is verified twice at most. */
+const FIRST_LOG_SIZE = 0x10_0000;
 /** Libbpf's limit, and more than a person reads: what the verifier says of a loop without end takes gigabytes. */
 const MAX_LOG_SIZE = 0x100_0000;
 /** Every larger log is another walk of the verifier, which may take a second, so there are few. */
@@ -60,7 +61,8 @@ export function* loadProgram(
   if (first.fd === undefined && asked === 0) result = yield { attributes, log: { level, size } };
   const isShort = (): boolean =>
     result.errno === ENOSPC && (result.logTrueSize === 0 || result.logTrueSize > size);
-  while (isShort() && size < MAX_LOG_SIZE) {
+  // Of a log beyond the limit the end is here already.
+  while (isShort() && size < MAX_LOG_SIZE && result.logTrueSize <= MAX_LOG_SIZE) {
     size = Math.min(result.logTrueSize || size * GROWTH, MAX_LOG_SIZE);
     result = yield { attributes, log: { level, size } };
   }

@@ -8,7 +8,7 @@ import { kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 
 const execsnoop = suite("examples: execsnoop");
-const ROUNDS = SLOWNESS > 1 ? 5 : 20;
+const ROUNDS = SLOWNESS > 1 ? 6 : 20;
 const SCRIPT = fileURLToPath(new URL("../../examples/execsnoop/execsnoop.js", import.meta.url));
 
 interface Run {
@@ -69,22 +69,22 @@ kernelTest(execsnoop, "killed at any moment, by any signal, it leaves nothing be
   const before = kernelObjects();
   const signals = ["SIGKILL", "SIGTERM", "SIGINT"] as const;
   const usual = await startUpTime();
-  let [early, gentle] = [0, 0];
   for (let round = 0; round < ROUNDS; round++) {
     const signal = signals[round % signals.length]!;
-    if (signal !== "SIGKILL") gentle++;
     const child = start();
     const end = ended(child);
-    // Spread over start-up, loading, attaching and reading.
-    setTimeout(() => child.kill(signal), usual * (0.1 + (2.4 * round) / ROUNDS));
+    // Spread over start-up, loading and attaching in one half of the rounds, over reading in the other.
+    const isReading = round % 2 === 1;
+    if (isReading) await once(child.stdout!, "data");
+    setTimeout(() => child.kill(signal), usual * (round / ROUNDS));
     const { code, signal: by, stderr } = await end;
     assert.is(stderr, "", `${signal}: ${stderr}`);
-    if (signal === "SIGKILL") assert.is(by, "SIGKILL");
+    // On a machine that is fast now and was not before, the program may have come to its own end.
+    if (code === 0) continue;
     // Before the program listens for it, a signal ends it as it does any program.
-    else if (by === signal) early++;
-    else assert.is(code, 0, signal);
+    assert.is(by, signal);
+    assert.ok(signal === "SIGKILL" || !isReading, `${signal} ended it while it was reading`);
   }
-  assert.ok(early < gentle, `${early} of ${gentle} rounds ended before the program listened`);
   assert.equal(await objectsLeft(before), []);
 });
 

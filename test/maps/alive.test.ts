@@ -63,9 +63,12 @@ kernelTest(test, "without ref the process ends while the reader waits", async ()
   `);
   assert.equal([status, stdout], [0, "exit\n"]);
   const fed = await run(`
-    setTimeout(() => {}, 100);
+    const alive = setTimeout(() => {}, 100_000);
     fillLater(20);
-    ring.listen(() => console.log("event"), { ref: false });
+    ring.listen(() => {
+      console.log("event");
+      clearTimeout(alive);
+    }, { ref: false });
     process.on("exit", () => console.log("exit"));
   `);
   assert.equal([fed.status, fed.stdout], [0, "event\nexit\n"]);
