@@ -1,0 +1,78 @@
+/**
+ * Whole suites on objects that the project has: each cold sample from a fresh process, all suites
+ * taking turns, so that a busy moment of the machine does not hit one of them alone.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseSamples, type Sample } from "./sample.ts";
+
+/** How to run suites. */
+export interface SuiteOptions {
+  /** The object file. */
+  readonly object: string;
+  /** BTF files of the kernels that B6 relocates against. */
+  readonly kernels: readonly string[];
+  /** Fresh processes for each command. */
+  readonly runs: number;
+  /** Repetitions within one process. */
+  readonly repetitions: number;
+}
+
+const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
+const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
+
+/** The suites, and the commands of each, as other loaders' programs take them too. */
+const commands: Readonly<Record<string, (options: SuiteOptions) => string[][]>> = {
+  b1: ({ object, repetitions }) => [
+    ["b1", "cold", object],
+    ["b1", "warm", object, String(repetitions)],
+    ["b1", "kbtf", String(repetitions)],
+  ],
+  b6: ({ object, kernels, repetitions }) =>
+    kernels.map((path) => {
+      const name = path === KERNEL_BTF ? "running" : basename(path, ".btf");
+      return ["b6", object, name, path, String(repetitions)];
+    }),
+};
+
+/** Names of all suites. */
+export const suiteNames: readonly string[] = Object.keys(commands);
+
+/** What is measured unless something else is asked for. */
+export function defaultOptions(): SuiteOptions {
+  const file = (name: string): string => fileURLToPath(import.meta.resolve(name));
+  return {
+    object: file("#examples/execsnoop/execsnoop.bpf.o"),
+    kernels: existsSync(KERNEL_BTF) ? [KERNEL_BTF] : [file("#fixtures/btf/6.12.btf")],
+    runs: 10,
+    repetitions: 20,
+  };
+}
+
+/** Runs the suites and gives each sample to `take`. */
+export function runSuites(
+  names: readonly string[],
+  options: SuiteOptions,
+  take: (sample: Sample) => void,
+): void {
+  const work = names.flatMap((name) => commands[name]!(options));
+  for (let run = 0; run < options.runs; run++) {
+    // Of several processes the first one tells what the machine lacks, for all of them.
+    for (const args of work) for (const sample of runCommand(args, run === 0)) take(sample);
+  }
+}
+
+function runCommand(args: readonly string[], complain: boolean): Sample[] {
+  const stderr = complain ? "inherit" : "ignore";
+  const { status, stdout } = spawnSync(process.execPath, [MAIN, ...args], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", stderr],
+  });
+  if (status !== 0) throw new Error(`bench ${args.join(" ")}: the process ended with ${status}`);
+  return parseSamples(stdout);
+}

@@ -1,0 +1,116 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parseSamples, type Sample } from "../../bench/sample.ts";
+import { summarise, table } from "../../bench/statistics.ts";
+import type { Outcome } from "../helper/cli.ts";
+import { fixturePath } from "../helper/fixtures.ts";
+import { kernelTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
+
+const test = suite("bench");
+
+const MAIN = fileURLToPath(new URL("../../bench/main.js", import.meta.url));
+const OBJECT = fixturePath("core-fields.el.o");
+const LOADABLE = fixturePath("raw-tracepoint.el.o");
+const KERNEL = fixturePath("btf/6.1.btf");
+const hasKernelBtf = existsSync("/sys/kernel/btf/vmlinux");
+
+function bench(...args: string[]): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    encoding: "utf8",
+    timeout: 60_000 * SLOWNESS,
+  });
+  return { code: status, stdout, stderr };
+}
+
+/** What was measured, as `B1.parse cold ms`, each once; every line must be a sample of this loader. */
+function rows(...args: string[]): string[] {
+  const { code, stdout, stderr } = bench(...args);
+  assert.is(code, 0, stderr);
+  const samples = parseSamples(stdout);
+  assert.is(samples.length, stdout.trimEnd().split("\n").length);
+  for (const sample of samples) {
+    assert.equal(Object.keys(sample), ["bench", "peer", "variant", "value", "unit"]);
+    assert.is(sample.peer, "ts");
+    assert.ok(sample.value >= 0, JSON.stringify(sample));
+  }
+  return [...new Set(samples.map(({ bench, variant, unit }) => `${bench} ${variant} ${unit}`))];
+}
+
+test("b6 measures an object against a kernel, with and without what is kept", () => {
+  const names = ["B6.btf.old", "B6.relo.old", "B6.pair.old"];
+  assert.equal(rows("b6", OBJECT, "old", KERNEL, "2"), [
+    ...names.map((name) => `${name} cold ms`),
+    ...names.map((name) => `${name} warm ms`),
+    "B6.pair.old warm+cache ms",
+  ]);
+});
+
+test("b1 kbtf measures the kernel's types, where there are any", () => {
+  const { code, stdout, stderr } = bench("b1", "kbtf", "2");
+  assert.is(code, 0, stderr);
+  assert.is(parseSamples(stdout).length, hasKernelBtf ? 4 : 0);
+  if (!hasKernelBtf) assert.match(stderr, /left out/);
+});
+
+test("b1 coldphases measures without loading anything", () => {
+  const expected = ["B1.parse cold.phases ms"];
+  if (hasKernelBtf) expected.push("B1.kbtf cold ms", "B1.core cold ms", "B1.core cold+cache ms");
+  assert.equal(rows("b1", "coldphases", OBJECT), expected);
+});
+
+kernelTest(test, "b1 measures whole loads and their parts", () => {
+  const cold = rows("b1", "cold", LOADABLE);
+  for (const row of ["B1.parse", "B1.full", "B1.process"])
+    assert.ok(cold.includes(`${row} cold ms`));
+  assert.ok(cold.includes("B1.rss_peak cold MiB"));
+  assert.ok(cold.includes("B1.parse cold.phases ms"));
+  const warm = rows("b1", "warm", LOADABLE, "1");
+  for (const variant of ["first", "warm", "first+cache", "warm+cache"]) {
+    assert.ok(warm.includes(`B1.full ${variant} ms`), variant);
+  }
+  assert.ok(warm.includes("B1.rss_peak warm MiB"));
+});
+
+test("a suite runs its measurements and prints a table or lines of JSON", () => {
+  const args = ["b6", "--object", OBJECT, "--btf", KERNEL, "--runs", "1", "--repetitions", "1"];
+  const { code, stdout } = bench(...args);
+  assert.is(code, 0);
+  assert.match(stdout, /^bench +variant +median +best decile +unit +n\nB6\.btf\.6\.1 +cold /);
+  assert.ok(rows(...args, "--json").includes("B6.pair.6.1 warm+cache ms"));
+});
+
+test("what does not exist is refused by name", () => {
+  for (const name of ["b2", "b3", "b4", "b5", "e2e", "floor"]) {
+    const { code, stdout, stderr } = bench(name, OBJECT, "3");
+    assert.is(code, 2);
+    assert.is(stdout, "");
+    assert.is(stderr, `bench: there is no suite ${name}; there are b1 and b6\n`);
+  }
+  assert.match(bench("b1", "hot", OBJECT).stderr, /it should be b1 cold OBJECT, or /);
+  assert.match(bench("b1", "warm", OBJECT, "0").stderr, /0 is no number of repetitions/);
+  assert.is(bench("b6", OBJECT, "none", "/no/such/file", "1").code, 1);
+});
+
+test("samples become medians and best deciles by bench, variant and unit", () => {
+  const sample = (variant: string, value: number): Sample => {
+    return { bench: "B1.parse", peer: "ts", variant, value, unit: "ms" };
+  };
+  const values = [3, 1, 2, 20, 4, 5, 6, 7, 8, 9, 10, 11];
+  const all = summarise([...values.map((value) => sample("cold", value)), sample("warm", 0.5)]);
+  assert.equal(all, [
+    { bench: "B1.parse", variant: "cold", median: 6.5, best: 2, unit: "ms", count: 12 },
+    { bench: "B1.parse", variant: "warm", median: 0.5, best: 0.5, unit: "ms", count: 1 },
+  ]);
+  assert.is(
+    table(all),
+    "bench     variant  median  best decile  unit   n\n" +
+      "B1.parse  cold        6.5            2  ms    12\n" +
+      "B1.parse  warm        0.5          0.5  ms     1\n",
+  );
+});
+
+test.run();
