@@ -27,7 +27,13 @@ export interface BtfOptions {
 const voidType: BtfType = { kind: Kind.VOID, id: 0, name: "" };
 
 /** Names that compilers give to the C type `long`, whose size is that of a pointer. */
-const LONG_NAMES = ["long", "long int", "unsigned long", "long unsigned int", "unsigned long int"];
+export const LONG_NAMES: readonly string[] = [
+  "long",
+  "long int",
+  "unsigned long",
+  "long unsigned int",
+  "unsigned long int",
+];
 
 /**
  * Type information. Ids are 0 (void) to `typeCount` - 1, those of the base included.
@@ -144,12 +150,14 @@ export class Btf {
    * relocation.
    *
    * Functions, variables, sections and tags are left out: a relocation cannot be rooted there.
+   * `limit` ends the search, of this BTF and of each base, when so many are found, in any order:
+   * crafted BTF may have millions. Default none.
    */
-  findEssential(name: string): number[] {
+  findEssential(name: string, limit: number = Number.POSITIVE_INFINITY): number[] {
     const own = this.#types()
-      .essential(name)
+      .essential(name, limit)
       .map((number) => this.firstId + number);
-    return this.base === undefined ? own : [...this.base.findEssential(name), ...own];
+    return this.base === undefined ? own : [...this.base.findEssential(name, limit), ...own];
   }
 
   /**
@@ -180,6 +188,11 @@ export class Btf {
     return owner.words[owner.wordOf(id) + 2]!;
   }
 
+  /** @internal Own ids of some kinds, ascending; nothing is decoded. */
+  idsOf(isWanted: (kind: number) => boolean): Uint32Array {
+    return this.#numbersOf(isWanted).map((number) => this.firstId + number);
+  }
+
   #owner(id: number): Btf {
     let owner: Btf = this;
     while (id < owner.firstId && owner.base !== undefined) owner = owner.base;
@@ -207,22 +220,28 @@ export class Btf {
 
   /** The index of all other names, which are many more. */
   #declarations(): NameTable {
-    if (this.#declarationNames === undefined) {
-      const numbers = new Uint32Array(this.#offsets.length);
-      let count = 0;
-      for (let number = 0; number < numbers.length; number++) {
-        const kind = (this.words[this.#offsets[number]! + 1]! >>> 24) & MAX_KIND;
-        numbers[count] = number;
-        count += 1 - isNamedKind[kind]!;
-      }
-      this.#declarationNames = new NameTable(
-        this.strings,
-        this.words,
-        this.#offsets,
-        numbers.slice(0, count),
-      );
-    }
+    this.#declarationNames ??= new NameTable(
+      this.strings,
+      this.words,
+      this.#offsets,
+      this.#numbersOf((kind) => isNamedKind[kind] !== 1),
+    );
     return this.#declarationNames;
+  }
+
+  /** Own types of some kinds by their number from the first own id on, ascending. */
+  #numbersOf(isWanted: (kind: number) => boolean): Uint32Array {
+    const kinds = Uint8Array.from({ length: MAX_KIND + 1 }, (_, kind) => Number(isWanted(kind)));
+    const offsets = this.#offsets;
+    const { words } = this;
+    // Room for one more, since the last number is written before it is known to be wanted.
+    const numbers = new Uint32Array(offsets.length + 1);
+    let count = 0;
+    for (let number = 0; number < offsets.length; number++) {
+      numbers[count] = number;
+      count += kinds[(words[offsets[number]! + 1]! >>> 24) & MAX_KIND]!;
+    }
+    return numbers.slice(0, count);
   }
 
   #findPointerSize(): number {

@@ -21,10 +21,16 @@ const MAX_SIZE = 0xffff_ffff;
 const MAX_NESTING = 64;
 
 /**
- * Members walked for one codec. Anonymous members are walked again in each place, and empty ones in
- * empty ones could make that any number; a whole section of a kernel's variables has 2300.
+ * Members walked for one codec. Anonymous members are walked again in each place; a whole section
+ * of a kernel's variables has 2300.
  */
 const MAX_MEMBERS = 1_000_000;
+
+/**
+ * Whether structures and unions have no named member, not behind anonymous levels either. Empty
+ * ones in empty ones can be any number of members, for every codec anew, if they are walked.
+ */
+const hollow: WeakMap<Btf, Map<number, boolean>> = new WeakMap();
 
 /**
  * What one decoding may make: so many values in any case, and so many for each byte.
@@ -60,7 +66,8 @@ export function compilePlan(btf: Btf, id: number, safe: boolean): Plan {
  */
 interface Gathered {
   readonly owner: number;
-  readonly size: number;
+  /** Where the record ends, or the anonymous one in it whose members are gathered. */
+  end: number;
   readonly fields: Field[];
   readonly names: Set<string>;
 }
@@ -70,12 +77,15 @@ class Compiler {
   #left = MAX_MEMBERS;
   readonly #wide: Form;
   readonly #known: Map<number, Plan> = new Map();
+  readonly #hollow: Map<number, boolean>;
   /** Types being compiled, to find one that holds itself. */
   readonly #open: Set<number> = new Set();
 
   constructor(btf: Btf, safe: boolean) {
     this.#btf = btf;
     this.#wide = safe ? "safe" : "bigint";
+    this.#hollow = hollow.get(btf) ?? new Map();
+    hollow.set(btf, this.#hollow);
   }
 
   plan(id: number, nesting: number): Plan {
@@ -202,13 +212,13 @@ class Compiler {
   }
 
   #structure(type: StructType, nesting: number): Plan {
-    const gathered: Gathered = { owner: type.id, size: type.size, fields: [], names: new Set() };
+    const gathered: Gathered = { owner: type.id, end: type.size, fields: [], names: new Set() };
     const parts = this.#members(gathered, type, 0, true, nesting);
     return this.#record(gathered, parts, typeName(this.#btf, type.id));
   }
 
   #record(gathered: Gathered, parts: readonly Part[], name: string): Plan {
-    const { fields, size } = gathered;
+    const { fields, end: size } = gathered;
     let weight = 1;
     for (const { plan } of fields) weight += plan.weight;
     const flexible = fields.some((field) => field.tail && isFlexible(field.plan));
@@ -300,22 +310,41 @@ class Compiler {
     tail: boolean,
     nesting: number,
   ): Part[] {
-    const { owner, size } = gathered;
+    const { owner, end } = gathered;
+    if (this.#isHollow(type, 0) === true) return [];
     if (this.#open.has(type.id)) throw this.#error(owner, "it contains itself");
     if (nesting >= MAX_NESTING) throw this.#error(owner, `more than ${MAX_NESTING} levels in it`);
     if (bit % 8 !== 0 || member.bitSize !== 0) {
       throw this.#error(owner, "an anonymous member begins within a byte");
     }
-    if (bit / 8 + type.size > size)
+    if (bit / 8 + type.size > end)
       throw this.#error(owner, "an anonymous member lies outside of it");
     this.#open.add(type.id);
+    gathered.end = bit / 8 + type.size;
     const parts = this.#members(gathered, type, bit, tail, nesting + 1);
+    gathered.end = end;
     this.#open.delete(type.id);
     return parts;
   }
 
+  /** Whether an anonymous member of that type brings no member in; undefined where it is nested too deep to tell. */
+  #isHollow(type: StructType, depth: number): boolean | undefined {
+    const known = this.#hollow.get(type.id);
+    if (known !== undefined || depth > MAX_NESTING) return known;
+    for (const { name, type: id } of type.members) {
+      const inner = name === "" ? this.#btf.type(resolve(this.#btf, id)) : undefined;
+      if (inner !== undefined && inner.kind !== Kind.STRUCT && inner.kind !== Kind.UNION) continue;
+      const isHollow = inner === undefined ? false : this.#isHollow(inner, depth + 1);
+      if (isHollow === true) continue;
+      if (isHollow === false) this.#hollow.set(type.id, false);
+      return isHollow;
+    }
+    this.#hollow.set(type.id, true);
+    return true;
+  }
+
   #section(type: DatasecType, nesting: number): Plan {
-    const gathered: Gathered = { owner: type.id, size: type.size, fields: [], names: new Set() };
+    const gathered: Gathered = { owner: type.id, end: type.size, fields: [], names: new Set() };
     const parts: Part[] = [];
     for (const { type: id, offset } of type.variables) {
       const variable = this.#btf.type(id);
@@ -328,10 +357,10 @@ class Compiler {
   }
 
   #field(gathered: Gathered, name: string, offset: number, plan: Plan, tail: boolean): Part {
-    const { owner, size, fields, names } = gathered;
+    const { owner, end, fields, names } = gathered;
     const span = plan.kind === "bits" ? plan.span : plan.size;
-    if (offset + span > size) {
-      throw this.#error(owner, `member ${name} ends at byte ${offset + span} of ${size}`);
+    if (offset + span > end) {
+      throw this.#error(owner, `member ${name} ends at byte ${offset + span} of ${end}`);
     }
     if (names.has(name)) throw this.#error(owner, `two members are named ${name}`);
     names.add(name);

@@ -18,3 +18,4 @@ export * from "./opcode.ts";
 export { formatLine, type PrintedLine, type PrintNames, print, printAll } from "./print.ts";
 export * from "./slot.ts";
 export * from "./statement.ts";
+export { programTag, type TagAlgorithm } from "./tag.ts";

@@ -14,13 +14,21 @@ import { readFile } from "./read.ts";
 /** A kernel whose types are read when they are wanted, so that one at a time is in memory. */
 export interface BtfSource {
   name: string;
+  /** Undefined for the running kernel. */
+  path?: string;
   read(): Uint8Array;
+  /** The types of its modules, where they are known with the kernel's. */
+  modules?(): { name: string; btf: Uint8Array }[];
 }
 
-const RUNNING = "/sys/kernel/btf/vmlinux";
+const FOLDER = "/sys/kernel/btf";
+const RUNNING = join(FOLDER, "vmlinux");
 const EXTENSIONS = /\.(btf|gz|br|elf|raw)$/;
-/** The BTF of no kernel is near this; what a small compressed file unpacks to could be. */
-const MAX_UNPACKED = 0x1000_0000;
+/**
+ * The BTF of no kernel is near this, nor is a kernel without debug information; what a small compressed file unpacks to could be. Types of
+ * that size take four times as much.
+ */
+const MAX_UNPACKED = 0x0600_0000;
 
 /**
  * The kernels that the arguments of `--btf` name: a file, a folder of files, `NAME=FILE`, or `kernel`.
@@ -39,27 +47,36 @@ export function btfSources(paths: readonly string[]): BtfSource[] {
 }
 
 function sourcesOf(text: string): BtfSource[] {
-  if (text === "kernel") return [{ name: "kernel", read: readRunning }];
+  if (text === "kernel") return [{ name: "kernel", read: readRunning, modules: readModules }];
   const [, name, path = ""] = /^([^=/]+)=(.+)$/.exec(text) ?? [undefined, undefined, text];
-  if (name !== undefined) return [{ name, read: () => readBtf(path) }];
-  if (!isFolder(path)) return [{ name: kernelName(path), read: () => readBtf(path) }];
+  if (name !== undefined) return [{ name, path, read: () => readBtf(path) }];
+  if (!isFolder(path)) return [{ name: kernelName(path), path, read: () => readBtf(path) }];
   const files = readdirSync(path, { withFileTypes: true })
     .filter((entry) => !entry.isDirectory() && EXTENSIONS.test(entry.name))
     .map((entry) => entry.name)
     .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   if (files.length === 0)
     throw new CommandError(`--btf ${path}: no .btf, .elf, .gz or .br file is in this folder`);
-  return files.map((file) => ({ name: kernelName(file), read: () => readBtf(join(path, file)) }));
+  return files.map((file) => {
+    const inside = join(path, file);
+    return { name: kernelName(file), path: inside, read: () => readBtf(inside) };
+  });
 }
 
-function isFolder(path: string): boolean {
+/** Whether it is a folder, rather than a file or nothing. */
+export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** A file's name without the extensions that say how it is stored: `6.1.btf.gz` is `6.1`. */
 function kernelName(path: string): string {
+  return fileStem(path, EXTENSIONS);
+}
+
+/** A file's name without its folder and extensions. */
+export function fileStem(path: string, extensions: RegExp): string {
   let name = basename(path);
-  while (EXTENSIONS.test(name)) name = name.replace(EXTENSIONS, "");
+  while (extensions.test(name)) name = name.replace(extensions, "");
   return name;
 }
 
@@ -77,8 +94,20 @@ function readRunning(): Uint8Array {
   }
 }
 
+/** The types of the modules that are loaded; those that may not be read are left out. */
+function readModules(): { name: string; btf: Uint8Array }[] {
+  return readdirSync(FOLDER).flatMap((name) => {
+    if (name === "vmlinux") return [];
+    try {
+      return [{ name, btf: readFileSync(join(FOLDER, name)) }];
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** The bytes of a file, unpacked: raw BTF, or an ELF file that has it. */
-function readBtf(path: string): Uint8Array {
+export function readBtf(path: string): Uint8Array {
   return unpack(path, readFile(path));
 }
 

@@ -11,6 +11,7 @@
 
 import { Kind, typeName } from "../../btf/index.ts";
 import { BpfError } from "../error.ts";
+import type { Effort } from "./effort.ts";
 import { explainMissing } from "./explain.ts";
 import { absenceIsAnswer, CoreKind, coreKindName } from "./kind.ts";
 import type { LocalAccess } from "./local-access.ts";
@@ -23,6 +24,9 @@ import { highWord, lowWord, type Value, valueAt } from "./value.ts";
 
 /** BTF_INT_SIGNED and nothing else: libbpf takes a signed character for unsigned here. */
 const SIGNED = 1;
+
+/** Types of one name; kernels have a dozen at most, and crafted BTF must not make us list millions. */
+export const MAX_CANDIDATES = 100_000;
 
 /** A result, and the candidates that are left for the next question about the same root type. */
 export interface Answer {
@@ -41,12 +45,14 @@ interface Match {
 export class CandidateSet {
   readonly #local: TypeReader;
   readonly #candidates: readonly Candidate[];
+  readonly #effort: Effort;
   readonly #answers: Map<LocalQuestion, Answer> = new Map();
 
-  /** `local` reads the object's types. */
-  constructor(local: TypeReader, candidates: readonly Candidate[]) {
+  /** `local` reads the object's types; `effort` is what its questions may cost. */
+  constructor(local: TypeReader, candidates: readonly Candidate[], effort: Effort) {
     this.#local = local;
     this.#candidates = candidates;
+    this.#effort = effort;
   }
 
   /**
@@ -66,10 +72,15 @@ export class CandidateSet {
     if (access === undefined || local === undefined || root.name === "") {
       return { result: unanswerable(question), rest: this };
     }
+    if (this.#candidates.length > MAX_CANDIDATES) {
+      const text = `the kernel has more than ${MAX_CANDIDATES} types of the name ${root.name}`;
+      return { result: failure(question, "error", text), rest: this };
+    }
     const matches: Match[] = [];
     try {
       for (const candidate of this.#candidates) {
-        const match = this.#ask(candidate, kind, access);
+        const { types } = candidate;
+        const match = this.#effort.spend(types, () => this.#ask(candidate, kind, access));
         if (match === undefined) continue;
         const conflict = disagreement(kind, matches[0], match);
         if (conflict !== undefined) {
@@ -83,7 +94,8 @@ export class CandidateSet {
     }
     const [first] = matches;
     if (first === undefined) {
-      const explain = (): string => explainMissing(kind, this.#local, access, this.#candidates);
+      const explain = (): string =>
+        explainMissing(kind, this.#local, access, this.#candidates, this.#effort);
       return { result: missing(question, local, explain), rest: this };
     }
     return { result: this.#found(question, local, first), rest: this.#narrowed(matches) };
@@ -119,6 +131,7 @@ export class CandidateSet {
     return new CandidateSet(
       this.#local,
       matches.map(({ candidate }) => candidate),
+      this.#effort,
     );
   }
 }

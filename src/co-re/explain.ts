@@ -8,20 +8,31 @@
 import { Kind, typeName } from "../../btf/index.ts";
 import { attempt } from "./attempt.ts";
 import { isComposite } from "./compatible.ts";
+import type { Effort } from "./effort.ts";
 import { asksEnumerator, asksType, CoreKind } from "./kind.ts";
-import { enumeratorName, type LocalAccess, type Step } from "./local-access.ts";
+import { enumeratorName, type LocalAccess, MAX_MEMBER_NAME, type Step } from "./local-access.ts";
 import { matchCandidate, type Place } from "./match.ts";
 import type { Candidate } from "./target.ts";
 import type { TypeReader } from "./type-reader.ts";
 
-/** The reason, such as `struct task_struct has no member state`. */
+/** Of more types of one name, the reason is sought in the first ones alone. */
+const MAX_CANDIDATES = 16;
+
+/** The reason, such as `struct task_struct has no member state`; a plainer one when no effort is left. */
 export function explainMissing(
   kind: number,
   local: TypeReader,
   access: LocalAccess,
   candidates: readonly Candidate[],
+  effort: Effort,
 ): string {
-  return attempt(() => explain(kind, local, access, candidates), "the kernel has no such thing");
+  const few = candidates.slice(0, MAX_CANDIDATES);
+  const find = (): string => explain(kind, local, access, few);
+  const types = few[0]?.types;
+  return attempt(
+    () => (types === undefined ? find() : effort.spend(types, find)),
+    "the kernel has no such thing",
+  );
 }
 
 function explain(
@@ -67,7 +78,7 @@ function explainStep(local: TypeReader, step: Step, types: TypeReader, holder: n
     return kind === Kind.ARRAY ? `${text} has no element ${step.index}` : `${text} is no array`;
   }
   if (!isComposite(kind)) return `${text} has no members`;
-  const name = local.btf.string(step.nameOffset);
+  const name = local.btf.strings.get(step.nameOffset, MAX_MEMBER_NAME);
   const there = types.findMember(holder, local.nameAt(step.nameOffset), 0, () => true);
   if (there === undefined) return `${text} has no member ${name}`;
   const ours = typeName(local.btf, step.memberType);

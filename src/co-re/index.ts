@@ -8,6 +8,7 @@
 
 export { CoreKind, coreKindName } from "./kind.ts";
 export type { CoreQuestion } from "./local-access.ts";
+export { type MinimalBtfObject, minimalBtf } from "./minimal.ts";
 export { type Patch, POISON, patchInstruction } from "./patch.ts";
 export {
   type CoreRelocation,

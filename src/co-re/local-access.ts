@@ -173,6 +173,11 @@ export function enumeratorName(types: TypeReader, { type: id, index }: Step): st
   return type.values[index]?.name ?? "";
 }
 
+/** Characters of a path that are written; objects may nest and name things without end. */
+const MAX_PATH = 1024;
+/** Bytes of a member's name that are read for texts. */
+export const MAX_MEMBER_NAME = 256;
+
 /**
  * The access as C text, such as `task_struct.se.vruntime`, `cpu_rq[1].curr` or
  * `tcp_state::TCP_LISTEN`.
@@ -184,7 +189,8 @@ export function accessText(types: TypeReader, access: LocalAccess, kind: number)
     return `${root}::${enumeratorName(types, first)}`;
   let text = root;
   for (const [position, { named, nameOffset, index }] of access.steps.entries()) {
-    if (named) text += `.${types.btf.string(nameOffset)}`;
+    if (text.length > MAX_PATH) return `${text}…`;
+    if (named) text += `.${types.btf.strings.get(nameOffset, MAX_MEMBER_NAME)}`;
     else if (position > 0 || index > 0) text += `[${index}]`;
   }
   return text;

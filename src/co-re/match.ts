@@ -72,6 +72,7 @@ function matchEnumerator(
   if (first === undefined || (type.kind !== Kind.ENUM && type.kind !== Kind.ENUM64))
     return undefined;
   const wanted = essentialName(enumeratorName(local, first));
+  target.visits += type.values.length;
   const index = type.values.findIndex(
     ({ name }) => name.startsWith(wanted) && essentialName(name) === wanted,
   );

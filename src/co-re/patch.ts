@@ -50,10 +50,12 @@ const sizeBits: Readonly<Record<number, AccessSize>> = {
  */
 export interface Patch {
   readonly outcome: "patched" | "poisoned" | "error";
+  /** Undefined where the result itself says why. */
   readonly message: string | undefined;
 }
 
 const patched: Patch = { outcome: "patched", message: undefined };
+const poisoned: Patch = { outcome: "poisoned", message: undefined };
 
 /** Patches the instruction at `slot` in place; `little` is the byte order of the instructions. */
 export function patchInstruction(
@@ -68,9 +70,7 @@ export function patchInstruction(
   }
   const value = result.targetValue;
   const patch =
-    result.poison || value === undefined
-      ? { outcome: "poisoned" as const, message: result.message }
-      : apply(view, slot, little, result, value);
+    result.poison || value === undefined ? poisoned : apply(view, slot, little, result, value);
   if (patch.outcome !== "patched") poison(view, slot, little);
   return patch;
 }

@@ -19,17 +19,41 @@ import type { CoreTarget } from "./target.ts";
 export interface CoreRelocation extends CoreQuestion {
   /** Slot in the program's instructions. */
   readonly slot: number;
+  /** Its place among all records of the object; the same in every program that it is linked into. */
+  readonly order?: number | undefined;
 }
 
 /**
  * The choice of candidates for each root type during one load of one object.
  *
  * libbpf asks the second question about a type only of those candidates that answered the first
- * one. Use one object of this class for all programs of an object, in the order of .BTF.ext, and
- * the choice is libbpf's.
+ * one. Use one object of this class, made by {@link Narrowing.over}, for all programs of an object,
+ * and the choice is libbpf's.
  */
 export class Narrowing {
   readonly #sets: Map<number, CandidateSet> = new Map();
+  readonly #answers: Map<number, CoreResult> = new Map();
+
+  /**
+   * Asks a kernel all questions of an object's programs, each once and in the order of .BTF.ext,
+   * which is neither that of programs nor that of instructions: subprograms stand apart there.
+   */
+  static over(local: Btf, relocations: Iterable<CoreRelocation>, target: CoreTarget): Narrowing {
+    const narrowing = new Narrowing();
+    const questions = new Map<number, CoreRelocation>();
+    for (const relocation of relocations) {
+      if (relocation.order !== undefined) questions.set(relocation.order, relocation);
+    }
+    for (const [order, question] of [...questions].sort(([a], [b]) => a - b)) {
+      narrowing.#answers.set(order, computeRelocation(local, question, target, narrowing));
+    }
+    return narrowing;
+  }
+
+  /** @internal */
+  answer(relocation: CoreRelocation): CoreResult | undefined {
+    return relocation.order === undefined ? undefined : this.#answers.get(relocation.order);
+  }
 
   /** @internal */
   get(root: number): CandidateSet | undefined {
@@ -85,7 +109,8 @@ export function relocateProgram(
 ): CoreResult[] {
   return relocations.map((relocation) => {
     const { slot } = relocation;
-    const result = computeRelocation(local, relocation, target, narrowing);
+    const result =
+      narrowing.answer(relocation) ?? computeRelocation(local, relocation, target, narrowing);
     const patch = patchInstruction(instructions, slot, little, result);
     if (patch.outcome === "patched" || result.poison) return result;
     const outcome = patch.outcome === "error" ? patch.outcome : result.outcome;

@@ -10,8 +10,9 @@
  */
 
 import { type Btf, essentialName, Kind } from "../../btf/index.ts";
-import { CandidateSet } from "./answer.ts";
+import { CandidateSet, MAX_CANDIDATES } from "./answer.ts";
 import { isEnumeration, kindsCompatible } from "./compatible.ts";
+import { Effort } from "./effort.ts";
 import type { LocalObject, LocalRoot } from "./local-object.ts";
 import { TypeReader } from "./type-reader.ts";
 
@@ -37,6 +38,12 @@ export interface Candidate {
   readonly module: string | undefined;
 }
 
+/** An object that asks: candidates by root type, and what looking at them may still cost. */
+interface AskingObject {
+  readonly sets: Map<number, CandidateSet>;
+  readonly effort: Effort;
+}
+
 /**
  * A kernel to relocate against. Keep it, and relocating the next object against the same kernel
  * costs next to nothing.
@@ -48,7 +55,7 @@ export class CoreTarget {
   readonly #vmlinuxTypes: TypeReader;
   #modules: readonly { readonly name: string; readonly types: TypeReader }[] | undefined;
   readonly #candidates: Map<string, readonly Candidate[]> = new Map();
-  readonly #sets: WeakMap<LocalObject, Map<number, CandidateSet>> = new WeakMap();
+  readonly #objects: WeakMap<LocalObject, AskingObject> = new WeakMap();
 
   constructor(vmlinux: Btf, options: CoreTargetOptions = {}) {
     this.vmlinux = vmlinux;
@@ -62,14 +69,15 @@ export class CoreTarget {
    * worked out.
    */
   candidateSet(local: LocalObject, root: LocalRoot): CandidateSet {
-    let sets = this.#sets.get(local);
-    if (sets === undefined) {
-      sets = new Map();
-      this.#sets.set(local, sets);
+    let object = this.#objects.get(local);
+    if (object === undefined) {
+      object = { sets: new Map(), effort: new Effort() };
+      this.#objects.set(local, object);
     }
+    const { sets, effort } = object;
     let set = sets.get(root.id);
     if (set === undefined) {
-      set = new CandidateSet(local.types, this.#find(root.name, root.kind));
+      set = new CandidateSet(local.types, this.#find(root.name, root.kind), effort);
       sets.set(root.id, set);
     }
     return set;
@@ -96,6 +104,8 @@ export class CoreTarget {
   }
 }
 
+/** The candidates for a root type of that name and kind in one BTF, from id `firstId` on. */
+export /** The candidates of one BTF; of types with the name, no more are looked at than tell that there are too many. */
 function candidatesIn(
   types: TypeReader,
   name: string,
@@ -104,7 +114,12 @@ function candidatesIn(
   firstId: number,
 ): Candidate[] {
   const found: Candidate[] = [];
-  for (const id of types.btf.findEssential(name)) {
+  const ids = types.btf.findEssential(name, MAX_CANDIDATES + 1);
+  for (const id of ids) {
+    if (ids.length > MAX_CANDIDATES) {
+      found.push({ types, id, module });
+      continue;
+    }
     if (id < firstId || !kindsCompatible(kind, types.btf.kind(id))) continue;
     found.push({ types, id, module });
   }

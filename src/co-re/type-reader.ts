@@ -67,6 +67,8 @@ export interface FoundMember {
 /** Reads types of one BTF for relocation. */
 export class TypeReader {
   readonly btf: Btf;
+  /** Members and enumerators that were looked at in searches so far. */
+  visits = 0;
   readonly #pointerSize: number | undefined;
 
   /**
@@ -247,6 +249,7 @@ export class TypeReader {
     const count = info & COUNT_MASK;
     const flag = info >= KIND_FLAG;
     limits.visits += count;
+    this.visits += count;
     if (count > 0 && (limits.taken + depth > MAX_STEPS || limits.visits > MAX_VISITS)) {
       throw this.#error(struct, "nests members too deep");
     }

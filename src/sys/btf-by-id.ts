@@ -6,12 +6,15 @@
 
 import { Btf } from "../../btf/btf.ts";
 import { cstring, hostLittleEndian, viewOf } from "../bytes.ts";
+import { BpfError } from "../error.ts";
 import { btfGetFdById, objectInfo } from "./bpf-object.ts";
 import { BTF_INFO } from "./btf-object.ts";
 import type { FileDescriptor } from "./fd.ts";
 import { kernelBtf } from "./kernel-btf.ts";
 
 const INFO_SIZE = 32;
+/** Before Linux 5.11, which has no BTF but that of objects. */
+const OLD_INFO_SIZE = 16;
 const NAME_SIZE = 64;
 
 /**
@@ -20,7 +23,7 @@ const NAME_SIZE = 64;
  * Throws SyscallError, with code `ENOENT` where there is none; BtfError when it is malformed.
  */
 export function btfById(id: number): Btf {
-  const fd = btfGetFdById(id, `BTF ${id}`);
+  const fd = btfGetFdById(id, "BTF");
   try {
     const { size } = ask(fd, new Uint8Array(0));
     const bytes = new Uint8Array(new ArrayBuffer(size));
@@ -40,8 +43,14 @@ function ask(
   const view = viewOf(info);
   const name = new Uint8Array(new ArrayBuffer(NAME_SIZE));
   view.setUint32(BTF_INFO.btf_size, bytes.length, hostLittleEndian);
-  view.setUint32(BTF_INFO.name_len, name.length, hostLittleEndian);
-  objectInfo(fd, info, { [BTF_INFO.btf]: bytes, [BTF_INFO.name]: name });
+  try {
+    view.setUint32(BTF_INFO.name_len, name.length, hostLittleEndian);
+    objectInfo(fd, info, { [BTF_INFO.btf]: bytes, [BTF_INFO.name]: name });
+  } catch (error) {
+    if (!(error instanceof BpfError) || error.code !== "E2BIG") throw error;
+    objectInfo(fd, info.subarray(0, OLD_INFO_SIZE), { [BTF_INFO.btf]: bytes });
+    view.setUint32(BTF_INFO.name_len, 0, hostLittleEndian);
+  }
   return {
     size: view.getUint32(BTF_INFO.btf_size, hostLittleEndian),
     name: cstring(name),

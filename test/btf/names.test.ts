@@ -116,6 +116,18 @@ test("names outside of the strings are left out of the index", () => {
   assert.equal(btf.findAll("a"), [2]);
 });
 
+test("a name that is too long is no candidate, and every search says the same", () => {
+  const long = `a___${"x".repeat(2000)}`;
+  const types = [1, info(8), 0, 3, info(8), 0, 3 + long.length + 1, info(8), 0];
+  const btf = Btf.parse(rawBtf({ types, strings: `\0a\0${long}\0a___y\0` }));
+  // Names that are sought often are looked up another way.
+  for (let i = 0; i < 20; i++) {
+    assert.equal(btf.findEssential("a"), [1, 3]);
+    assert.equal(btf.findAll("a"), [1]);
+    assert.equal(btf.findAll(long), []);
+  }
+});
+
 test("ten thousand types with equal first letters are all found", () => {
   const builder = new BtfBuilder();
   const count = 10_000;

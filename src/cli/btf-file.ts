@@ -1,0 +1,56 @@
+/**
+ * Opens the types that an argument of `ebpf btf dump` names: a file, the kernel, a module, an id.
+ *
+ * @module
+ */
+
+import { Btf } from "../../btf/index.ts";
+import { ElfFile } from "../../elf/index.ts";
+import { openBtf } from "../report/index.ts";
+import { btfById } from "../sys/btf-by-id.ts";
+import { kernelBtf, moduleBtf } from "../sys/kernel-btf.ts";
+import { readBtf } from "./btf-source.ts";
+import { CommandError } from "./command.ts";
+import { inFile } from "./read.ts";
+
+const SYSFS = /^\/sys\/kernel\/btf\/(?!vmlinux$)[^/]+$/;
+const MODULE = "module:";
+const ID = "id:";
+
+/**
+ * The types of `kernel`, `module:NAME`, `id:NUMBER`, or a file as `check` takes it. `base` names in
+ * the same way what the types of a file continue.
+ *
+ * @throws CommandError for a number that is none, or a base where there is a fixed one; BpfError.
+ */
+export function openTypes(source: string, base?: string): Btf {
+  const isFile = source !== "kernel" && !source.startsWith(MODULE) && !source.startsWith(ID);
+  if (isFile) return openFile(source, base);
+  if (base !== undefined) {
+    throw new CommandError(`--base is for files; what ${source} continues is known`);
+  }
+  if (source === "kernel") return kernelBtf();
+  if (source.startsWith(MODULE)) return moduleBtf(source.slice(MODULE.length));
+  const id = source.slice(ID.length);
+  if (!/^\d{1,10}$/.test(id) || Number(id) > 0xffff_ffff) {
+    throw new CommandError(`${source}: a number is expected after ${ID}`);
+  }
+  return btfById(Number(id));
+}
+
+function openFile(path: string, base: string | undefined): Btf {
+  const bytes = readBtf(path);
+  if (base !== undefined) return openBtf(bytes, path, openTypes(base));
+  if (SYSFS.test(path)) return openBtf(bytes, path, kernelBtf());
+  return openBtf(bytes, path, ownBase(path, bytes));
+}
+
+/** Modules carry what they need of the kernel's types, since Linux 6.11. */
+function ownBase(path: string, bytes: Uint8Array): Btf | undefined {
+  if (!ElfFile.isElf(bytes)) return undefined;
+  return inFile(path, () => {
+    const file = ElfFile.parse(bytes);
+    const section = file.section(".BTF.base");
+    return section === undefined ? undefined : Btf.parse(file.data(section));
+  });
+}

@@ -1,0 +1,23 @@
+/**
+ * `ebpf btf`: finds the one of its commands that is meant.
+ *
+ * @module
+ */
+
+import { type Command, CommandError } from "./command.ts";
+
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  dump: async () => (await import("./btf-dump.ts")).dump,
+  min: async () => (await import("./btf-min.ts")).min,
+};
+
+/** Types: prints them, or reduces them to what objects need. */
+export const btf: Command = async (args) => {
+  const [name, ...rest] = args;
+  const names = Object.keys(COMMANDS).join(" or ");
+  if (name === undefined) throw new CommandError(`which command? ${names} is expected`);
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) throw new CommandError(`there is no command btf ${name}, but ${names}`);
+  const command = await load();
+  return command(rest);
+};
