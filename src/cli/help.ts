@@ -25,11 +25,19 @@ Needs no kernel and no privileges.
     does: "relocate objects against the types of many kernels",
     details: `  --btf PATH…      a BTF file, an ELF file with a .BTF section, either of them compressed with gzip or
                    brotli, or a folder of such; \`kernel\` is the running one; NAME=PATH gives a name
-  --json           one JSON value
-  --markdown       a table for a pull request or a job summary
+  --module NAME=PATH
+                   types of a kernel module, split BTF or a .ko file, for the kernels that they belong
+                   to; NAME=KERNEL:PATH says which; a PATH alone is a file or a folder, files being
+                   named as modules; asked for what vmlinux does not have
+  --baseline FILE  an earlier --json report: only what got worse fails
+  --json           one JSON value on stdout, instead of text
+  --markdown FILE  tables for a pull request or a job summary
+  --junit FILE     test results for CI: a suite for each object and kernel, a test for each program
+  --html FILE      a page to look through: objects, relocations, structures on each kernel
   --instructions   with --json: the relocated instructions of each program, in hexadecimal
 
-Needs no kernel and no privileges. Exit code 1 when a kernel lacks something that a program needs.
+A FILE that is - stands for stdout. Needs no kernel and no privileges. Exit code 1 when a kernel lacks
+something that a program needs, or a file cannot be read; with --baseline, when it did not fail before.
 `,
   },
   run: {
@@ -43,6 +51,37 @@ Needs no kernel and no privileges. Exit code 1 when a kernel lacks something tha
   --json           one JSON object a line
 
 Needs Linux, and root or CAP_BPF with CAP_PERFMON.
+`,
+  },
+  disasm: {
+    usage: "disasm FILE [PROGRAM]",
+    does: "list the instructions of an object's programs",
+    details: `  --json           one JSON value
+
+Shows programs as they are linked, with functions, source lines, names of maps, variables and
+kernel symbols, and CO-RE relocations, which are not applied. Needs no kernel and no privileges.
+`,
+  },
+  btf: {
+    usage: "btf dump|min …",
+    does: "print types, or reduce those of a kernel to what objects need",
+    details: `btf dump FILE|kernel|module:NAME|id:NUMBER
+
+  --format FORMAT  raw (as bpftool prints it; the default) or json
+  --json           the same as --format json
+  --root NAME      only the types that can be reached from this one: a name, \`struct NAME\` or a
+                   number; may be repeated
+  --base FILE      the types that those of the file continue, such as vmlinux for a module's
+
+btf min OBJECT… --btf PATH -o OUT
+
+  --btf PATH       the types of a kernel, as for check, or a folder of such; may be repeated
+  -o OUT           the file to write; for several kernels a folder
+  --json           what was written, as one JSON value
+
+FILE and PATH are BTF files or ELF files with a .BTF section, either of them compressed with gzip
+or brotli. OUT answers the CO-RE relocations of the objects as the whole does. Only kernel, module:
+and id: need Linux; id: needs root.
 `,
   },
 };

@@ -116,7 +116,10 @@ function describeMap(map: MapSpec, bounded: Bounded): object {
     key: bounded(typeOf(map, map.keyType)),
     value: bounded(typeOf(map, map.valueType)),
     inner: map.inner === undefined ? null : describeMap(map.inner, bounded),
-    contents: map.data === undefined ? map.slots.length : 1,
+    contents: map.data === undefined && map.structOps === undefined ? map.slots.length : 1,
+    ...(map.structOps === undefined
+      ? {}
+      : { autocreate: map.autocreate, functions: map.structOps.functions() }),
   };
 }
 
@@ -178,6 +181,17 @@ export function describeText(file: string, spec: ObjectSpec): string {
       bounded(typeOf(map, map.valueType)) ?? `${map.valueSize} bytes`,
       String(map.maxEntries),
     ]),
+  );
+  section(
+    "function tables",
+    ["map", "member", "program"],
+    Object.values(spec.maps).flatMap(({ name, structOps }) =>
+      Object.entries(structOps?.functions() ?? {}).map(([member, program]) => [
+        name,
+        member,
+        program ?? "none",
+      ]),
+    ),
   );
   section(
     "variables",

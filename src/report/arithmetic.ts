@@ -1,8 +1,8 @@
 /**
  * Computes BPF arithmetic and comparisons on constants. Registers are unsigned 64-bit numbers here.
  *
- * What is not known to be computed the same everywhere (byte swaps, operators of later kernels) has
- * no result.
+ * What verifiers of some kernels do not compute has no result: divisions, negation, byte swaps,
+ * shifts by the width and more.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function unsigned(width: 32 | 64, value: bigint): bigint {
 /**
  * `left operator right` in 32 or 64 bits; undefined where this is not known.
  *
- * `offset` is the instruction's: it makes divisions signed and moves sign-extending.
+ * `offset` is the instruction's: it makes moves sign-extending.
  */
 export function compute(
   operator: number,
@@ -27,7 +27,9 @@ export function compute(
   right: bigint,
 ): bigint | undefined {
   const [a, b] = [unsigned(width, left), unsigned(width, right)];
-  const shift = b & BigInt(width - 1);
+  const isShift =
+    operator === AluOperator.LSH || operator === AluOperator.RSH || operator === AluOperator.ARSH;
+  if (isShift && b >= BigInt(width)) return undefined;
   switch (operator) {
     case AluOperator.ADD:
       return unsigned(width, a + b);
@@ -42,25 +44,17 @@ export function compute(
     case AluOperator.XOR:
       return a ^ b;
     case AluOperator.LSH:
-      return unsigned(width, a << shift);
+      return unsigned(width, a << b);
     case AluOperator.RSH:
-      return a >> shift;
+      return a >> b;
     case AluOperator.ARSH:
-      return unsigned(width, BigInt.asIntN(width, a) >> shift);
-    case AluOperator.NEG:
-      return unsigned(width, -a);
+      return unsigned(width, BigInt.asIntN(width, a) >> b);
     case AluOperator.MOV:
       if (offset === 0) return b;
       if (offset === 8 || offset === 16 || offset === 32) {
         return unsigned(width, BigInt.asIntN(offset, b));
       }
       return undefined;
-    case AluOperator.DIV:
-      if (offset !== 0) return undefined;
-      return b === 0n ? 0n : a / b;
-    case AluOperator.MOD:
-      if (offset !== 0) return undefined;
-      return b === 0n ? a : a % b;
     default:
       return undefined;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CheckReport, CheckRow, Verdict } from "./report.ts";
+import type { CheckReport, CheckRow, ReportSummary, Verdict } from "./report.ts";
 
 /**
  * One question with one verdict for one reason: on which kernels, and in which places of the
@@ -22,31 +22,29 @@ export interface Finding {
   readonly places: readonly CheckRow[];
 }
 
-/** Findings with one of the verdicts, those of the verdict that comes first in `wanted` first. */
-export function findings(report: CheckReport, wanted: readonly Verdict[]): Finding[] {
-  const places = new Map<string, { row: CheckRow; kernels: number[] }>();
-  for (const row of report.rows) {
+/**
+ * Findings with one of the verdicts, those of the verdict that comes first in `wanted` first;
+ * `rows` of the report, all by default.
+ */
+export function findings(
+  report: CheckReport,
+  wanted: readonly Verdict[],
+  rows: readonly CheckRow[] = report.rows,
+): Finding[] {
+  const places = new Map<string, { row: CheckRow; message: string | null; kernels: number[] }>();
+  for (const row of rows) {
     if (!wanted.includes(row.verdict)) continue;
-    const { object, program, section, offset, kind, accessor, verdict, message } = row;
-    const key = JSON.stringify([
-      object,
-      program,
-      section,
-      offset,
-      kind,
-      accessor,
-      verdict,
-      withoutPlace(message),
-    ]);
+    const { object, program, section, offset, kind, accessor, verdict } = row;
+    const message = withoutPlace(row.message);
+    const key = keyOf(object, program, section, offset, kind, accessor, verdict, message);
     const known = places.get(key);
-    if (known === undefined) places.set(key, { row, kernels: [row.kernel] });
+    if (known === undefined) places.set(key, { row, message, kernels: [row.kernel] });
     else known.kernels.push(row.kernel);
   }
   const found = new Map<string, Finding & { places: CheckRow[] }>();
-  for (const { row, kernels } of places.values()) {
+  for (const { row, message, kernels } of places.values()) {
     const { object, kind, path, verdict } = row;
-    const message = withoutPlace(row.message);
-    const key = JSON.stringify([object, kind, path, verdict, message, kernels]);
+    const key = keyOf(object, kind, path, verdict, message, kernels.join());
     const known = found.get(key);
     if (known !== undefined) known.places.push(row);
     else {
@@ -56,6 +54,11 @@ export function findings(report: CheckReport, wanted: readonly Verdict[]): Findi
   }
   const rank = ({ verdict }: Finding): number => wanted.indexOf(verdict);
   return [...found.values()].sort((a, b) => rank(a) - rank(b));
+}
+
+/** One key of several parts, which may hold any text. */
+export function keyOf(...parts: readonly (string | number | null)[]): string {
+  return parts.map((part) => `${String(part).length}:${part}`).join("");
 }
 
 /** Messages about instructions begin with which one it is; a finding may have many. */
@@ -74,14 +77,22 @@ export function objectName(report: CheckReport, object: number): string {
   return file ?? (report.objects.length > 1 ? `object ${object + 1}` : "object");
 }
 
+/** The summaries of a report by object and kernel. */
+export function pairs(
+  report: CheckReport,
+): (object: number, kernel: number) => ReportSummary | undefined {
+  const width = report.kernels.length;
+  const byPlace = new Map(report.summary.map((pair) => [pair.object * width + pair.kernel, pair]));
+  return (object, kernel) => byPlace.get(object * width + kernel);
+}
+
 /** What the counts of a pair come to: `ok`, or what is wrong. */
-export function cellText(report: CheckReport, object: number, kernel: number): string {
-  const pair = report.summary.find((pair) => pair.object === object && pair.kernel === kernel);
+export function cellText(pair: ReportSummary | undefined): string {
   if (pair === undefined) return "";
   if (pair.ok) return "ok";
   const bad = (["poisoned", "ambiguous", "error"] as const).flatMap((verdict) => {
     const count = pair.counts[verdict];
     return count === undefined ? [] : [`${count} ${verdict}`];
   });
-  return bad.join(", ");
+  return bad.join(", ") || "unreadable";
 }

@@ -3,12 +3,15 @@
  * the stack. All else is unknown.
  *
  * Stores through pointers of unknown origin leave the stack alone, as long as no pointer to it has
- * got away into memory or another function.
+ * got away into memory or another function. Of what is stored only that is remembered which the
+ * verifiers of all kernels remember: zeroes, and numbers and pointers of eight bytes.
  *
  * @module
  */
 
 const REGISTERS = 11;
+/** Bytes of a function's stack, MAX_BPF_STACK. */
+const STACK = 512;
 
 /**
  * A pointer into the frame; `offset` from r10, undefined where it is not known or the value may be
@@ -36,7 +39,8 @@ export function isStackPointer(value: Value): value is StackPointer {
 /** The pointer `distance` bytes away; a pointer to somewhere where the distance is not known. */
 export function movedPointer(pointer: StackPointer, distance: bigint | undefined): StackPointer {
   if (pointer.offset === undefined || distance === undefined) return somewhere;
-  return { offset: pointer.offset + Number(BigInt.asIntN(64, distance)) };
+  const offset = pointer.offset + Number(BigInt.asIntN(64, distance));
+  return Math.abs(offset) > STACK * 2 ? somewhere : { offset };
 }
 
 /** A function's registers and stack. */
@@ -63,6 +67,11 @@ export class Frame {
     }
     registers[10] = { offset: 0 };
     return new Frame(registers, new Map(), false);
+  }
+
+  /** How many places of the stack are known. */
+  get cells(): number {
+    return this.#stack.size;
   }
 
   copy(): Frame {
@@ -106,23 +115,23 @@ export class Frame {
       if (this.#escaped) this.#stack.clear();
       return;
     }
-    if (pointer.offset === undefined) {
+    const start = (pointer.offset ?? 0) + distance;
+    const inside = start >= -STACK && start + size <= 0;
+    if (pointer.offset === undefined || !inside || start % size !== 0) {
       this.#stack.clear();
       return;
     }
-    const start = pointer.offset + distance;
     for (const [offset, cell] of this.#stack) {
       if (offset < start + size && start < offset + cell.size) this.#stack.delete(offset);
     }
-    if (value === undefined) return;
-    const kept = typeof value === "bigint" ? BigInt.asUintN(size * 8, value) : value;
-    if (typeof kept === "bigint" || size === 8) this.#stack.set(start, { size, value: kept });
+    if (value !== undefined && (size === 8 || value === 0n))
+      this.#stack.set(start, { size, value });
   }
 
   /**
    * A call with up to five arguments: whoever is called may write to the stack it is given a
    * pointer to, and the argument registers are gone. A helper writes from the pointer upwards; a
-   * function of the program (or one with callbacks) may do as it likes.
+   * function of the program or the kernel (or one with callbacks) may do as it likes.
    */
   call(helper: boolean): void {
     const pointers = this.registers.slice(1, 6).filter(isStackPointer);

@@ -9,11 +9,11 @@ import { type Btf, FunctionLinkage, Kind } from "../../btf/index.ts";
 import { attempt } from "../co-re/attempt.ts";
 import type { CoreResult } from "../co-re/index.ts";
 import type { ProgramSpec } from "../spec/index.ts";
-import { reachableSlots } from "./reachable.ts";
+import { type Budget, reachableSlots } from "./reachable.ts";
 
 /**
  * A test for slots that cannot be reached; the program is only looked through where something is
- * poisoned.
+ * poisoned, and as far as `budget` lasts.
  */
 export function deadSlots(
   program: ProgramSpec,
@@ -21,13 +21,21 @@ export function deadSlots(
   instructions: Uint8Array,
   little: boolean,
   results: readonly CoreResult[],
+  budget: Budget,
 ): (slot: number) => boolean {
-  if (!results.some(({ poison }) => poison)) return () => false;
+  if (!results.some(isPoisoned)) return () => false;
   const functions = program.functions.map(({ slot, type }) => {
     return { slot, separate: !isStatic(btf, type) };
   });
-  const reached = reachableSlots({ instructions, little, functions });
+  // Their numbers are zero in the object, and something else once it is loaded.
+  const unknown = new Set(program.references.map(({ slot }) => slot));
+  const reached = reachableSlots({ instructions, little, functions, unknown, budget });
   return (slot) => reached?.[slot] === 0;
+}
+
+/** What is ambiguous or makes no sense fails wherever it stands. */
+function isPoisoned({ poison, outcome }: CoreResult): boolean {
+  return poison && (outcome === "found" || outcome === "missing");
 }
 
 /**

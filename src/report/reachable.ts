@@ -3,8 +3,9 @@
  * constant outcomes.
  *
  * After relocation the answers to questions for existence are constants, and the code for what the
- * kernel lacks is dead. The verifier sees that by itself; here it is shown beforehand. Whatever is
- * not understood counts as reachable.
+ * kernel lacks is dead. The verifier sees that by itself; here it is shown beforehand. Since it is
+ * the verifier that must see it, no more is concluded than the verifier of Linux 5.10 concludes:
+ * what it forgets is forgotten here, too. Whatever is not understood counts as reachable.
  *
  * @module
  */
@@ -40,8 +41,21 @@ import { viewOf } from "../bytes.ts";
 import { compare, compute, unsigned } from "./arithmetic.ts";
 import { Frame, isStackPointer, joinValues, movedPointer, sameValue, type Value } from "./frame.ts";
 
-/** Instructions that may be walked, repetitions included; no program that loads comes near. */
-const MAX_STEPS = 4_000_000;
+/** The helper that goes to another program: that one returns to whom called this function. */
+const TAIL_CALL = 12;
+
+/**
+ * How much may be walked: one for each instruction, repetitions included, and some for each frame
+ * that is copied or compared. Programs that load come nowhere near; others count as not understood.
+ */
+export interface Budget {
+  left: number;
+}
+
+/** Enough for all programs of an object. */
+export function newBudget(): Budget {
+  return { left: 3_000_000 };
+}
 
 /** A program to look through. */
 export interface ReachableProgram {
@@ -53,6 +67,10 @@ export interface ReachableProgram {
    * whatever calls them.
    */
   readonly functions: readonly { readonly slot: number; readonly separate: boolean }[];
+  /** Slots of 64-bit loads whose number is only known at load time, such as addresses. */
+  readonly unknown?: ReadonlySet<number>;
+  /** Default one of its own. */
+  readonly budget?: Budget;
 }
 
 /** Whether each slot can be reached; undefined where the program is not understood. */
@@ -82,23 +100,30 @@ class Walk {
   readonly #reached: Uint8Array;
   /** Slots where a block begins. */
   readonly #leaders: Uint8Array;
+  /** The first slot of the function that a slot belongs to. */
+  readonly #entries: Int32Array;
   readonly #functions: ReachableProgram["functions"];
+  readonly #unknown: ReadonlySet<number>;
+  readonly #budget: Budget;
   readonly #called: Map<number, CalledFunction> = new Map();
   readonly #frames: Map<number, Frame> = new Map();
   readonly #waiting: number[] = [];
   #hasCallbacks = false;
-  #steps = 0;
 
-  constructor({ instructions, little, functions }: ReachableProgram) {
+  constructor({ instructions, little, functions, ...rest }: ReachableProgram) {
     this.#view = viewOf(instructions);
     this.#little = little;
     this.#slots = Math.floor(instructions.length / SLOT);
     this.#reached = new Uint8Array(this.#slots);
     this.#leaders = new Uint8Array(this.#slots + 1);
+    this.#entries = new Int32Array(this.#slots).fill(-1);
     this.#functions = functions;
+    this.#unknown = rest.unknown ?? new Set();
+    this.#budget = rest.budget ?? newBudget();
   }
 
   run(): Uint8Array {
+    this.#findFunctions();
     this.#findLeaders();
     for (const [index, { slot, separate }] of this.#functions.entries()) {
       if (index === 0 || separate) this.#enter(slot, Frame.entry());
@@ -110,8 +135,28 @@ class Walk {
     return this.#reached;
   }
 
+  #findFunctions(): void {
+    if (this.#functions[0]?.slot !== 0) throw new NotUnderstood();
+    for (const { slot } of this.#functions) {
+      this.#entries[this.#checked(slot)] = slot;
+      this.#leaders[slot] = 1;
+    }
+    for (let slot = 1; slot < this.#slots; slot++) {
+      if (this.#entries[slot] === -1) this.#entries[slot] = this.#entries[slot - 1]!;
+    }
+  }
+
+  #isFunction(slot: number): boolean {
+    return this.#entries[this.#checked(slot)] === slot;
+  }
+
+  #spend(units: number): void {
+    this.#budget.left -= units;
+    if (this.#budget.left < 0) throw new NotUnderstood();
+  }
+
   #findLeaders(): void {
-    for (const { slot } of this.#functions) this.#leaders[slot] = 1;
+    this.#spend(this.#slots >> 3);
     for (let slot = 0; slot < this.#slots; slot++) {
       const opcode = opcodeAt(this.#view, slot);
       if (isLoadImm64(opcode)) {
@@ -131,7 +176,7 @@ class Walk {
     const distance = isLongJump(opcode)
       ? immAt(this.#view, slot, this.#little)
       : offsetAt(this.#view, slot, this.#little);
-    return this.#checked(slot + 1 + distance);
+    return this.#inside(slot, this.#checked(slot + 1 + distance));
   }
 
   #checked(slot: number): number {
@@ -139,9 +184,16 @@ class Walk {
     return slot;
   }
 
+  /** Jumps and falls go nowhere but to the same function. */
+  #inside(from: number, to: number): number {
+    if (this.#entries[from] !== this.#entries[this.#checked(to)]) throw new NotUnderstood();
+    return to;
+  }
+
   /** Control may come to `slot` with this frame. */
   #enter(slot: number, frame: Frame): void {
     const known = this.#frames.get(this.#checked(slot));
+    this.#spend(2 + frame.cells);
     if (known === undefined) this.#frames.set(slot, frame.copy());
     else if (!known.join(frame)) return;
     this.#waiting.push(slot);
@@ -150,13 +202,14 @@ class Walk {
   #walkBlock(start: number): void {
     const frame = this.#frames.get(start)?.copy() ?? Frame.entry();
     let slot = start;
+    this.#spend(2 + frame.cells);
     while (slot === start || this.#leaders[slot] === 0) {
-      this.#checked(slot);
-      if (this.#steps++ > MAX_STEPS) throw new NotUnderstood();
+      this.#inside(start, slot);
+      this.#spend(1);
       this.#reached[slot] = 1;
       const opcode = opcodeAt(this.#view, slot);
       if (isExit(opcode)) {
-        this.#leave(start, frame);
+        this.#leave(start, frame.registers[0]);
         return;
       }
       if (isJump(opcode)) {
@@ -165,24 +218,23 @@ class Walk {
       }
       if (isCall(opcode)) {
         if (!this.#call(start, slot, frame)) return;
-      } else this.#execute(slot, opcode, frame);
+      } else this.#execute(start, slot, opcode, frame);
       slot += isLoadImm64(opcode) ? 2 : 1;
     }
-    this.#enter(slot, frame);
+    this.#enter(this.#inside(start, slot), frame);
   }
 
-  /** The function that a block belongs to returns r0. */
-  #leave(block: number, frame: Frame): void {
-    let entry = 0;
-    for (const { slot } of this.#functions) if (slot <= block && slot > entry) entry = slot;
-    const called = this.#called.get(entry);
+  /** The function that a block belongs to returns what is in r0. */
+  #leave(block: number, result: Value): void {
+    const called = this.#called.get(this.#entries[block]!);
     if (called === undefined) return;
-    const value = isStackPointer(frame.registers[0]) ? undefined : frame.registers[0];
+    const value = isStackPointer(result) ? undefined : result;
     const before = called.returns;
     const joined = before === undefined ? value : joinValues(before.value, value);
     if (before !== undefined && sameValue(before.value, joined)) return;
     called.returns = { value: joined };
-    this.#waiting.push(...called.callers);
+    this.#spend(called.callers.size);
+    for (const caller of called.callers) this.#waiting.push(caller);
   }
 
   #jump(slot: number, frame: Frame): void {
@@ -190,7 +242,7 @@ class Walk {
     const operator = opcodeOperator(opcode);
     const taken = operator === JumpOperator.JA ? true : this.#outcome(slot, opcode, frame);
     if (taken !== false) this.#enter(this.#target(slot), frame);
-    if (taken !== true) this.#enter(slot + 1, frame);
+    if (taken !== true) this.#enter(this.#inside(slot, slot + 1), frame);
   }
 
   #outcome(slot: number, opcode: number, frame: Frame): boolean | undefined {
@@ -211,14 +263,20 @@ class Walk {
 
   /** Returns whether the call is known to come back. */
   #call(block: number, slot: number, frame: Frame): boolean {
-    if (srcAt(this.#view, slot, this.#little) !== PseudoSource.CALL) {
-      frame.call(!this.#hasCallbacks);
+    const kind = srcAt(this.#view, slot, this.#little);
+    if (kind !== PseudoSource.CALL) {
+      const isHelper = kind === 0;
+      if (isHelper && immAt(this.#view, slot, this.#little) === TAIL_CALL) {
+        this.#leave(block, undefined);
+      }
+      // Kernel functions may keep a pointer to the stack, as iterators do.
+      frame.call(isHelper && !this.#hasCallbacks);
       return true;
     }
     const target = this.#checked(slot + 1 + immAt(this.#view, slot, this.#little));
     const called = this.#called.get(target);
     if (called === undefined) {
-      if (!this.#functions.some((other) => other.slot === target)) throw new NotUnderstood();
+      if (!this.#isFunction(target)) throw new NotUnderstood();
       frame.call(false);
       return true;
     }
@@ -231,7 +289,7 @@ class Walk {
   }
 
   /** Everything that only changes registers and memory. */
-  #execute(slot: number, opcode: number, frame: Frame): void {
+  #execute(block: number, slot: number, opcode: number, frame: Frame): void {
     const [view, little] = [this.#view, this.#little];
     const { registers } = frame;
     const dst = dstAt(view, slot, little);
@@ -247,7 +305,11 @@ class Walk {
     switch (opcodeClass(opcode)) {
       case OpcodeClass.LD:
         if (isLoadImm64(opcode)) this.#loadImm64(slot, dst, src, frame);
-        else frame.call(true);
+        else {
+          // Outside of the packet such a load ends the function.
+          this.#leave(block, undefined);
+          frame.call(true);
+        }
         return;
       case OpcodeClass.LDX: {
         const value = frame.load(registers[src], offset, bytes);
@@ -255,11 +317,10 @@ class Walk {
         registers[dst] = extend ? unsigned(64, BigInt.asIntN(bytes * 8, value)) : value;
         return;
       }
-      case OpcodeClass.ST: {
-        const value = unsigned(64, BigInt(immAt(view, slot, little)));
-        frame.store(registers[dst], offset, bytes, value);
+      case OpcodeClass.ST:
+        // Verifiers before Linux 6.3 do not remember immediates that are stored.
+        frame.store(registers[dst], offset, bytes, undefined);
         return;
-      }
       case OpcodeClass.STX:
         if (mode === AccessMode.MEM) {
           frame.store(registers[dst], offset, bytes, registers[src]);
@@ -272,14 +333,15 @@ class Walk {
 
   #loadImm64(slot: number, dst: number, src: number, frame: Frame): void {
     const [view, little] = [this.#view, this.#little];
-    this.#reached[this.#checked(slot + 1)] = 1;
-    frame.registers[dst] = src === 0 ? imm64At(view, slot, little) : undefined;
+    this.#reached[this.#inside(slot, slot + 1)] = 1;
+    const known = src === 0 && !this.#unknown.has(slot);
+    frame.registers[dst] = known ? imm64At(view, slot, little) : undefined;
     // A callback may be called with anything.
     if (src === PseudoSource.FUNC) this.#enterCallback(slot + 1 + immAt(view, slot, little));
   }
 
   #enterCallback(slot: number): void {
-    if (!this.#functions.some((other) => other.slot === slot)) throw new NotUnderstood();
+    if (!this.#isFunction(slot)) throw new NotUnderstood();
     this.#enter(slot, Frame.entry());
   }
 
@@ -311,11 +373,7 @@ class Walk {
     if (isStackPointer(right) || (!move && isStackPointer(left))) {
       return pointerArithmetic(operator, width, offset, left, right);
     }
-    const same =
-      opcodeSource(opcode) === OperandSource.X && srcAt(this.#view, slot, this.#little) === dst;
-    if (same && (operator === AluOperator.XOR || operator === AluOperator.SUB)) return 0n;
-    const absorbing = operator === AluOperator.AND || operator === AluOperator.MUL;
-    if (absorbing && (left === 0n || right === 0n)) return 0n;
+    if (operator === AluOperator.AND && (left === 0n || right === 0n)) return 0n;
     if (typeof right !== "bigint") return undefined;
     if (!move && typeof left !== "bigint") return undefined;
     return compute(operator, offset, width, typeof left === "bigint" ? left : 0n, right);

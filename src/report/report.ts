@@ -71,6 +71,11 @@ export interface CheckRow {
   readonly local: ReportNumber | null;
   /** The number in the kernel; null where there is none. */
   readonly target: ReportNumber | null;
+  /**
+   * Whether the kernel has what is asked for: the verdict does not always tell, since an
+   * instruction may be unable to take the answer. Null where it could not be decided.
+   */
+  readonly exists: boolean | null;
   readonly verdict: Verdict;
   /** The 8 or 16 bytes of the instruction, in hexadecimal. */
   readonly before: string;
@@ -78,6 +83,8 @@ export interface CheckRow {
   readonly source: ReportSource | null;
   /** Why the verdict is not a good one. */
   readonly message: string | null;
+  /** The module whose types answered; left out for vmlinux. */
+  readonly module?: string;
 }
 
 /** A kernel of a report. */
@@ -86,6 +93,8 @@ export interface ReportKernel {
   /** Types in its BTF, `void` included. */
   readonly types: number;
   readonly sha256?: string;
+  /** Names of the modules whose types were at hand; left out where there were none. */
+  readonly modules?: readonly string[];
 }
 
 /** A program's instructions with CO-RE applied for one kernel. */
@@ -99,6 +108,8 @@ export interface RelocatedInstructions {
 export interface ReportObject {
   readonly file?: string;
   readonly sha256?: string;
+  /** Why the file is no object that can be checked; it has no programs then, and is not ok. */
+  readonly error?: string;
   readonly programs: readonly {
     readonly name: string;
     readonly section: string;
@@ -115,7 +126,7 @@ export interface ReportObject {
 export interface ReportSummary {
   readonly object: number;
   readonly kernel: number;
-  /** No row is poisoned, ambiguous or an error. */
+  /** No row is poisoned, ambiguous or an error, and the object could be read. */
   readonly ok: boolean;
   /** Rows by verdict; verdicts without rows are left out. */
   readonly counts: Readonly<Partial<Record<Verdict, number>>>;
@@ -130,6 +141,40 @@ export interface CheckReport {
   readonly objects: readonly ReportObject[];
   readonly rows: readonly CheckRow[];
   readonly summary: readonly ReportSummary[];
+  /** Only where it was compared with an earlier report. */
+  readonly baseline?: ReportBaseline;
+}
+
+/** How a report differs from an earlier one, its baseline. */
+export interface ReportBaseline {
+  /** Nothing is worse. */
+  readonly ok: boolean;
+  /** Verdicts that fail and did not before, those of new rows included. */
+  readonly worse: readonly ReportChange[];
+  /** Verdicts that failed before and do not fail now. */
+  readonly better: readonly ReportChange[];
+  /** What was found before and is absent or guarded now: programs load, with less to show. */
+  readonly lost: readonly ReportChange[];
+  /** Files that could not be read now and could before, or were not there. */
+  readonly unreadable: readonly string[];
+  /** Rows that fail as they did before. */
+  readonly known: number;
+  /** Rows that the baseline did not have, and those that only it has. */
+  readonly added: number;
+  readonly removed: number;
+  /** Kernels and objects that the baseline did not have. */
+  readonly newKernels: readonly string[];
+  readonly newObjects: readonly string[];
+  /** Kernels whose types are not those of the baseline any more. */
+  readonly changedKernels: readonly string[];
+}
+
+/** A row whose verdict is not that of the baseline. */
+export interface ReportChange {
+  /** Index in `rows`. */
+  readonly row: number;
+  /** The verdict in the baseline; null for a row that it did not have. */
+  readonly before: Verdict | null;
 }
 
 /** Whether a program with such a row can be loaded. */

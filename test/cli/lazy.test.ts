@@ -35,6 +35,13 @@ lazy("inspect and check", () => {
   );
 });
 
+lazy("disasm, and btf of files", () => {
+  const object = fixturePath("core-fields.el.o");
+  assert.is(nativeLibraries(["disasm", object]), 0);
+  assert.is(nativeLibraries(["btf", "dump", object]), 0);
+  assert.is(nativeLibraries(["btf", "dump", "--help"]), 0);
+});
+
 kernelTest(lazy, "run loads it: the test can tell", () => {
   const object = fixturePath("raw-tracepoint.el.o");
   assert.ok(nativeLibraries(["run", "--duration", "100ms", object]) > 0);

@@ -2,52 +2,26 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Btf } from "../../btf/index.ts";
+import { Btf, BtfBuilder, Kind } from "../../btf/index.ts";
 import { BtfError } from "../../src/error.ts";
 import {
+  type CheckProgress,
   type CheckReport,
   check,
-  checkMarkdown,
   checkText,
   type Verdict,
 } from "../../src/report/index.ts";
 import { parseObject } from "../../src/spec/index.ts";
 import { Types } from "../co-re/cases.ts";
 import { fixture } from "../co-re/golden.ts";
-import { buildObject, fromHex, instruction, loadImm64 } from "../co-re/object-builder.ts";
+import { fromHex, instruction, loadImm64 } from "../co-re/object-builder.ts";
 import { buildElf } from "../helper/elf-builder.ts";
+import { kernel, move, smallObject, struct } from "./objects.ts";
 
 const test = suite("report check");
 
 const read = (name: string): Uint8Array => readFileSync(fixture(name));
 const open = (name: string): ReturnType<typeof parseObject> => parseObject(read(name));
-
-/** An object whose only program has one relocation. */
-function smallObject(
-  local: (types: Types) => number,
-  kind: number,
-  code: Uint8Array,
-  accessor = "0:0",
-): ReturnType<typeof parseObject> {
-  const types = new Types();
-  const type = local(types);
-  const relocations = [{ slot: 0, type, accessor, kind }];
-  return parseObject(
-    buildObject(types.builder, [{ name: "test", instructions: code, relocations }]),
-  );
-}
-
-/** `struct s { <bytes> a; }` with `a` at an offset. */
-const struct =
-  (bytes: number, offset: number) =>
-  (types: Types): number =>
-    types.struct("s", 64, ["a", types.int(bytes), offset * 8]);
-
-function kernel(...add: ((types: Types) => unknown)[]): { name: string; btf: Uint8Array } {
-  const types = new Types();
-  for (const one of add) one(types);
-  return { name: "kernel", btf: types.builder.bytes() };
-}
 
 function onlyVerdict(report: CheckReport): Verdict | undefined {
   assert.is(report.rows.length, 1);
@@ -110,6 +84,7 @@ test("a report says everything of every relocation on every kernel", () => {
     path: "fields.nested.b",
     local: 60,
     target: 292,
+    exists: true,
     verdict: "changed",
     before: "61103c0000000000",
     after: "6110240100000000",
@@ -135,7 +110,6 @@ test("a kernel as compiled changes nothing but the words of bitfields and ids of
 
 test("verdicts", () => {
   const [offset, exists, size] = [0, 2, 9];
-  const move = instruction(0xb7, 1, 0, 0);
   const one = instruction(0xb7, 1, 0, 1);
   const at0 = smallObject(struct(4, 0), offset, move);
   assert.is(onlyVerdict(check(at0, [kernel(struct(4, 0))])), "same");
@@ -157,7 +131,6 @@ test("verdicts", () => {
 });
 
 test("only poisoned, ambiguous and error rows fail a kernel", () => {
-  const move = instruction(0xb7, 1, 0, 0);
   const at0 = smallObject(struct(4, 0), 0, move);
   assert.ok(check(at0, [kernel(struct(4, 8))]).ok);
   const exists = smallObject(struct(4, 0), 2, instruction(0xb7, 1, 0, 1));
@@ -268,42 +241,89 @@ test("a kernel's BTF that cannot be read is named", () => {
   }
 });
 
-test("the text has a line for each kernel, and each finding once", () => {
-  const spec = smallObject(struct(4, 0), 0, instruction(0xb7, 1, 0, 0));
-  const report = check(spec, [
-    { ...kernel(struct(4, 8)), name: "good" },
-    { ...kernel(), name: "bad" },
-    { ...kernel(), name: "worse" },
+test("exists tells apart what is missing and what an instruction cannot take", () => {
+  const load = smallObject(struct(4, 0), 0, fromHex("6121000000000000"));
+  const signed = (types: Types): number => types.struct("s", 64, ["a", types.int(8, true), 0]);
+  const there = check(load, [kernel(signed)]).rows[0];
+  assert.equal([there?.verdict, there?.target, there?.exists], ["poisoned", null, true]);
+  const missing = check(load, [kernel()]).rows[0];
+  assert.equal([missing?.verdict, missing?.exists], ["poisoned", false]);
+  const twice = check(load, [kernel(struct(4, 8), struct(4, 12))]).rows[0];
+  assert.equal([twice?.verdict, twice?.exists], ["ambiguous", null]);
+});
+
+test("a module's types answer only for what vmlinux does not have", () => {
+  const spec = smallObject(struct(4, 0), 0, move);
+  const base = (...add: Parameters<typeof kernel>): Btf => Btf.parse(kernel(...add).btf);
+  const moduleOf = (btf: Btf): Uint8Array => {
+    const builder = new BtfBuilder({ base: btf });
+    const u32 = { size: 4, signed: false, char: false, bool: false, bitOffset: 0, bits: 32 };
+    const type = builder.add({ kind: Kind.INT, name: "u32", ...u32 });
+    const members = [{ name: "a", type, bitOffset: 320, bitSize: 0 }];
+    builder.add({ kind: Kind.STRUCT, name: "s", size: 64, members });
+    return builder.bytes();
+  };
+  const without = base((types) => types.int(4));
+  const having = base(struct(4, 8));
+  const modules = (btf: Btf) => [{ name: "nf", btf: moduleOf(btf) }];
+  const { rows } = check(spec, [
+    { name: "alone", btf: without },
+    { name: "list", btf: without, modules: modules(without) },
+    { name: "function", btf: () => without, modules },
+    { name: "not asked", btf: having, modules: modules(having) },
   ]);
-  assert.is(
-    checkText(report),
+  assert.equal(
+    rows.map(({ verdict, target, module }) => [verdict, target, module]),
     [
-      "kernel  result  changed  poisoned",
-      "good    ok            1",
-      "bad     fails                   1",
-      "worse   fails                   1",
-      "",
-      "poisoned on bad, worse: field_byte_offset of s.a",
-      "  the kernel has no struct s",
-      "  test, socket+0",
-      "",
-    ].join("\n"),
+      ["poisoned", null, undefined],
+      ["changed", 40, "nf"],
+      ["changed", 40, "nf"],
+      ["changed", 8, undefined],
+    ],
   );
 });
 
-test("the Markdown has a cell for each pair, and no markup of an object's making", () => {
-  const hostile = (types: Types): number => types.struct("s", 64, ["a|<b>\n# c", types.int(4), 0]);
-  const spec = smallObject(hostile, 0, instruction(0xb7, 1, 0, 0));
-  const report = check(spec, [
-    { ...kernel(hostile), name: "good" },
-    { ...kernel(), name: "bad" },
-  ]);
-  const lines = checkMarkdown(report).split("\n");
-  assert.is(lines[0], "## CO-RE relocation: fails");
-  assert.ok(lines.includes("| object | good | bad |"));
-  assert.ok(lines.includes("| object | ok | 1 poisoned |"));
-  const finding = lines.find((line) => line.startsWith("| poisoned"));
-  assert.match(finding ?? "", /s\.a\\\|&lt;b> # c/);
+test("types that a function gives are let go of before the next kernel's are read", () => {
+  const { gc } = globalThis;
+  assert.ok(gc !== undefined, "needs node --expose-gc");
+  const SIZE = 0x80_0000;
+  const spec = smallObject(struct(4, 0), 0, move);
+  const types = new Types();
+  struct(4, 8)(types);
+  types.builder.string("x".repeat(SIZE));
+  const btf = types.builder.bytes();
+  const inUse: number[] = [];
+  const open = (): Uint8Array => {
+    gc();
+    inUse.push(process.memoryUsage().arrayBuffers);
+    return btf.slice();
+  };
+  const kernels = Array.from({ length: 8 }, (_, index) => ({ name: `${index}`, btf: open }));
+  const { rows } = check([spec, spec], kernels);
+  assert.is(rows.filter(({ verdict }) => verdict === "changed").length, 16);
+  const growth = Math.max(...inUse) - (inUse[0] ?? 0);
+  assert.ok(growth < 3 * SIZE, `${growth} bytes`);
+});
+
+test("progress is told before each object on each kernel", () => {
+  const spec = smallObject(struct(4, 0), 0, move);
+  const seen: CheckProgress[] = [];
+  const kernels = [kernel(), { ...kernel(struct(4, 0)), name: "other" }];
+  check([spec, spec], kernels, { onProgress: (at) => seen.push(at) });
+  assert.equal(
+    seen,
+    [0, 1].flatMap((kernel) =>
+      [0, 1].map((object) => ({ kernel, kernels: 2, object, objects: 2 })),
+    ),
+  );
+});
+
+test("an option that is not known is named", () => {
+  const options = { instruction: true } as object;
+  assert.throws(
+    () => check([], [], options),
+    (error: unknown) => error instanceof TypeError && error.message.includes('"instruction"'),
+  );
 });
 
 test("objects of kernels that drift: known moves and removals", () => {

@@ -1,0 +1,97 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  type CheckReport,
+  check,
+  checkHtml,
+  checkJunit,
+  checkMarkdown,
+  checkText,
+  reportJson,
+} from "../../src/report/index.ts";
+import { parseObject } from "../../src/spec/index.ts";
+import { Types } from "../co-re/cases.ts";
+import { buildObject, instruction } from "../co-re/object-builder.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
+import { kernel, struct } from "./objects.ts";
+
+const test = suite("report hostile");
+
+/** An object that asks `count` times for members of a structure, by program. */
+function asking(
+  count: number,
+  names: { struct: string; member: (index: number) => string },
+  programs = 1,
+): ReturnType<typeof parseObject> {
+  const types = new Types();
+  const u32 = types.int(4);
+  const members = Array.from({ length: count }, (_, index) => {
+    return [names.member(index), u32, index * 32] as const;
+  });
+  const type = types.struct(names.struct, count * 4, ...members.map((one) => [...one] as const));
+  const code = new Uint8Array(count * 8);
+  const relocations = members.map((_, slot) => {
+    code.set(instruction(0xb7, 1, 0, slot * 4), slot * 8);
+    return { slot, type, accessor: `0:${slot}`, kind: 0 };
+  });
+  const list = Array.from({ length: programs }, (_, index) => {
+    return { name: `p${index}`, instructions: code, relocations };
+  });
+  return parseObject(buildObject(types.builder, list));
+}
+
+function seconds(body: () => void): number {
+  const start = performance.now();
+  body();
+  return (performance.now() - start) / 1000 / SLOWNESS;
+}
+
+function bytes(report: CheckReport): number {
+  let sum = 0;
+  for (const piece of reportJson(report)) sum += piece.length;
+  return sum;
+}
+
+test("names without end are cut, however often they are asked for", () => {
+  const long = "m".repeat(200_000);
+  const object = asking(4000, { struct: "task_struct", member: () => long });
+  let report: CheckReport | undefined;
+  const took = seconds(() => {
+    report = check(object, [
+      { ...kernel(), name: "without" },
+      { ...kernel(struct(4, 0, { struct: "task_struct" })), name: "without the member" },
+    ]);
+  });
+  assert.ok(took < 5, `${took} s`);
+  for (const { path, message } of report?.rows ?? []) {
+    assert.ok(path.length < 2000 && (message ?? "").length < 4000);
+  }
+  assert.ok(bytes(report!) < 10_000_000);
+});
+
+test("tens of thousands of rows are written in all forms, each in bounded size", () => {
+  const object = asking(8000, { struct: "s", member: (index) => `m${index}` }, 5);
+  let report: CheckReport | undefined;
+  const took = seconds(() => {
+    report = check(object, [
+      { ...kernel(), name: "old" },
+      { ...kernel(), name: "new" },
+    ]);
+  });
+  assert.is(report?.rows.length, 80_000);
+  assert.ok(took < 8, `${took} s`);
+  const sizes = [checkText, checkMarkdown, checkJunit, checkHtml].map((form) => {
+    let size = 0;
+    const took = seconds(() => {
+      size = form(report!).length;
+    });
+    assert.ok(took < 8, `${form.name}: ${took} s`);
+    return size;
+  });
+  const limits = [500_000, 500_000, 500_000, 8_000_000];
+  for (const [index, limit] of limits.entries()) {
+    assert.ok((sizes[index] ?? limit) < limit, `form ${index}: ${sizes[index]}`);
+  }
+});
+
+test.run();
