@@ -16,6 +16,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   inspect: async () => (await import("./cli/inspect.ts")).inspect,
   check: async () => (await import("./cli/check.ts")).check,
   run: async () => (await import("./cli/run.ts")).run,
+  disasm: async () => (await import("./cli/disasm.ts")).disasm,
+  btf: async () => (await import("./cli/btf.ts")).btf,
 };
 
 async function main(args: readonly string[]): Promise<number> {

@@ -178,7 +178,7 @@ function variablesOf(
 ): Record<string, Variable> {
   const variables: Record<string, Variable> = Object.create(null);
   for (const variable of Object.values(spec.variables)) {
-    const map = maps[variable.section];
+    const map = maps[variable.map];
     if (map instanceof ArrayMap) variables[variable.name] = new Variable(variable.as(int64), map);
   }
   return variables;

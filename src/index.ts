@@ -7,6 +7,8 @@
 
 // Objects: what a file says, and what the kernel holds of it.
 export type { AttachedLinks, AttachOptions, Skipped } from "./attach.ts";
+// CO-RE without a kernel.
+export { type MinimalBtfObject, minimalBtf } from "./co-re/index.ts";
 export {
   Collection,
   CollectionSpec,
@@ -27,8 +29,6 @@ export {
 export type { KconfigOverrides, KconfigValue } from "./externs/index.ts";
 export type { LoadOptions } from "./load.ts";
 export { Program } from "./program.ts";
-
-// CO-RE without a kernel.
 export * from "./report/index.ts";
 export type {
   KconfigExtern,
@@ -36,6 +36,7 @@ export type {
   MapSpec,
   ObjectSpec,
   ProgramSpec,
+  StructOpsSpec,
   VariableSpec,
 } from "./spec/index.ts";
 // Named numbers of the kernel.

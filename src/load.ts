@@ -10,19 +10,20 @@ import { Btf, forKernel } from "../btf/index.ts";
 import { ArrayMap, type BpfMap, createMap, MapOfMaps, ProgramArray } from "../maps/index.ts";
 import { setImm } from "./asm/index.ts";
 import { attachTarget } from "./attach-target.ts";
-import { hostLittleEndian, viewOf } from "./bytes.ts";
+import { hostLittleEndian, toHex, viewOf } from "./bytes.ts";
 import { abandonAll, closeAll } from "./close-all.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
 import { BpfError, UnsupportedError } from "./error.ts";
 import { Externs, KCONFIG_MAP, type KconfigOverrides, kconfigBytes } from "./externs/index.ts";
 import { checkOptions } from "./options.ts";
 import { Program } from "./program.ts";
+import { programsToLoad } from "./spec/autoload.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
 import { btfLoad } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { release } from "./sys/kernel.ts";
 import { kernelBtf, moduleBtfs } from "./sys/kernel-btf.ts";
-import { MapFlags, ProgramType } from "./uapi.ts";
+import { MapFlags, MapType, ProgramType } from "./uapi.ts";
 import { loadProgram, type Steps } from "./verifier.ts";
 
 /** How to load an object. */
@@ -66,13 +67,14 @@ function targetOf(btf: Btf, isRunning: boolean): CoreTarget {
 /** Loads all of `spec`, of which nothing is changed. */
 export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loaded> {
   checkLoadOptions(options);
+  checkByteOrder(spec);
+  refuseUnfinished(spec);
   const loader = new Loader(spec, options);
   let done = false;
   try {
     loader.resolveExterns();
     loader.createMaps();
-    for (const [name, program] of Object.entries(spec.programs)) {
-      if (!program.autoload) continue;
+    for (const [name, program] of programsToLoad(spec)) {
       options.signal?.throwIfAborted();
       loader.loaded.programs[name] = yield* loader.load(program);
     }
@@ -101,24 +103,57 @@ function checkLoadOptions(options: LoadOptions): void {
   }
 }
 
+function checkByteOrder({ byteOrder }: ObjectSpec): void {
+  const host = hostLittleEndian ? "little" : "big";
+  if (byteOrder === host) return;
+  throw new BpfError(
+    `load object: it is ${byteOrder} endian and this machine is ${host} endian; compile with -target bpf`,
+    { code: "ERR_BYTE_ORDER" },
+  );
+}
+
+/** What is read of objects, but cannot be loaded, or not yet, is refused before anything is done. */
+function refuseUnfinished(spec: ObjectSpec): void {
+  for (const [name, { structOps, autocreate, type, data, extra }] of Object.entries(spec.maps)) {
+    if (extra?.some((byte) => byte !== 0)) {
+      throw new BpfError(
+        `create map ${name}: its definition goes on with ${toHex(extra)}, which is another loader's to understand (an id, a pinning); do what it says, then set extra of its spec to undefined`,
+        { code: "ERR_MAP_DEFINITION" },
+      );
+    }
+    if (structOps !== undefined && autocreate) {
+      throw new UnsupportedError(
+        `create map ${name}: it is a function table for the kernel (struct_ops), which is not loaded yet; set autocreate of its spec to false to leave it out with its programs`,
+        { feature: "loading struct_ops maps" },
+      );
+    }
+    if (type === MapType.ARENA && data !== undefined) {
+      throw new UnsupportedError(
+        `create map ${name}: the object has variables in this arena, which are not stored there yet`,
+        { feature: "loading variables of arenas" },
+      );
+    }
+  }
+  for (const [name, { type }] of programsToLoad(spec)) {
+    if (type !== ProgramType.STRUCT_OPS) continue;
+    throw new UnsupportedError(
+      `load program ${name}: it is for a function table of the kernel (struct_ops), which is not loaded yet; set autoload of its spec to false to leave it out`,
+      { feature: "loading struct_ops programs" },
+    );
+  }
+}
+
 class Loader {
   readonly loaded: Loaded = { programs: Object.create(null), maps: Object.create(null) };
   readonly #spec: ObjectSpec;
   readonly #options: LoadOptions;
   /** Candidates that the object's earlier relocations have ruled out, as libbpf does. */
-  readonly #narrowing = new Narrowing();
+  #narrowing: Narrowing | undefined;
   #btf: FileDescriptor | undefined;
   #externs: Externs | undefined;
   #kconfig: Uint8Array | undefined;
 
   constructor(spec: ObjectSpec, options: LoadOptions) {
-    const host = hostLittleEndian ? "little" : "big";
-    if (spec.byteOrder !== host) {
-      throw new BpfError(
-        `load object: it is ${spec.byteOrder} endian and this machine is ${host} endian; compile with -target bpf`,
-        { code: "ERR_BYTE_ORDER" },
-      );
-    }
     this.#spec = spec;
     this.#options = options;
     this.#btf = this.#loadTypes();
@@ -152,6 +187,7 @@ class Loader {
   createMaps(): void {
     const { int64 } = this.#options;
     for (const [name, spec] of Object.entries(this.#spec.maps)) {
+      if (!spec.autocreate) continue;
       if (spec.pinning !== 0) {
         throw new UnsupportedError(
           `create map ${name}: the object asks for it to be pinned by its name, which is not done yet; set pinning of its spec to 0 to create it without a pin`,
@@ -217,6 +253,11 @@ class Loader {
     const target = targetOf(this.#options.btf ?? kernelBtf(), this.#options.btf === undefined);
     // Not slice(): on a Buffer that would share the memory of the spec.
     const instructions = new Uint8Array(program.instructions);
+    this.#narrowing ??= Narrowing.over(
+      btf,
+      programsToLoad(this.#spec).flatMap(([, one]) => one.coreRelocations),
+      target,
+    );
     const results = relocateProgram(
       instructions,
       hostLittleEndian,

@@ -27,9 +27,11 @@ const CALL = 0x85;
 export function patchLoad(view: DataView, slot: number, little: boolean, answer: KsymAnswer): void {
   switch (answer.kind) {
     case "address":
+      setSource(view, slot, little, 0);
       setImm64(view, slot, little, answer.address);
       break;
     case "absent":
+      setSource(view, slot, little, 0);
       setImm64(view, slot, little, 0n);
       break;
     default:

@@ -57,6 +57,13 @@ export function link(
 
 type DataTarget = Exclude<RelocationTarget, FunctionTarget>;
 
+/** A function that is being linked, the slot where it stands, and its next instruction. */
+interface Frame {
+  readonly fn: CodeFunction;
+  readonly base: number;
+  next: number;
+}
+
 class Linker {
   readonly #table: FunctionTable;
   readonly #targets: SectionTargets;
@@ -79,19 +86,28 @@ class Linker {
   add(start: CodeFunction): void {
     if (this.#placed.has(start)) return;
     // A stack of our own: the depth of calls is the object's choice, that of JavaScript's stack is not.
-    const stack = [{ fn: start, base: this.#append(start), next: 0 }];
+    const stack: Frame[] = [{ fn: start, base: this.#append(start), next: 0 }];
     for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
-      if (frame.next >= frame.fn.count) {
+      const index = this.#nextOf(frame);
+      if (index >= frame.fn.count) {
         stack.pop();
         continue;
       }
-      const index = frame.next;
       const opcode = opcodeAt(this.#view, frame.base + index);
-      frame.next += isLoadImm64(opcode) ? 2 : 1;
+      frame.next = index + (isLoadImm64(opcode) ? 2 : 1);
       const callee = this.#instruction(frame.fn, frame.base, index, opcode);
       if (callee !== undefined)
         stack.push({ fn: callee, base: this.#placed.get(callee)!, next: 0 });
     }
+  }
+
+  /** The next instruction of a function that can refer to anything: few of them can. */
+  #nextOf({ fn, base, next }: Frame): number {
+    const bytes = this.#bytes;
+    const end = (base + fn.count) * SLOT;
+    let at = (base + next) * SLOT;
+    while (at < end && !isCall(bytes[at]!) && !isLoadImm64(bytes[at]!)) at += SLOT;
+    return at / SLOT - base;
   }
 
   finish(): Linked {
@@ -168,6 +184,7 @@ class Linker {
         setImm(view, slot + 1, little, target.offset);
         break;
       case "ksym":
+        if (target.typed) setSource(view, slot, little, PseudoSource.BTF_ID);
         break;
       case "kfunc":
         setSource(view, slot, little, PseudoSource.KFUNC_CALL);

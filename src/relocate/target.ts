@@ -36,7 +36,9 @@ export type RelocationTarget =
   | { kind: "map"; name: string }
   /** `offset` bytes into the only value of the map. */
   | { kind: "map-value"; name: string; offset: number }
-  | { kind: "ksym" | "kfunc"; name: string };
+  /** Address, or where the object gives it a type the BTF id, of what the kernel has. */
+  | { kind: "ksym"; name: string; typed: boolean }
+  | { kind: "kfunc"; name: string };
 
 /** What a relocation may point at besides functions; filled by the parts that read maps, data and externs. */
 export interface Linkable {
@@ -46,6 +48,8 @@ export interface Linkable {
   data: Map<number, string>;
   /** Offsets of configuration values in the `.kconfig` map, by name. */
   kconfig: Map<string, number>;
+  /** Names of kernel symbols that have a type. */
+  typedKsyms: Set<string>;
 }
 
 /** Relocation targets by slot, for each code section. */
@@ -112,7 +116,10 @@ function resolve(
   if (isExtern(symbol)) {
     const offset = linkable.kconfig.get(symbol.name);
     if (offset !== undefined && !called) return { kind: "map-value", name: ".kconfig", offset };
-    return { kind: called ? "kfunc" : "ksym", name: symbol.name };
+    const { name } = symbol;
+    return called
+      ? { kind: "kfunc", name }
+      : { kind: "ksym", name, typed: linkable.typedKsyms.has(name) };
   }
   const target = sectionOf(file, symbol);
   if (target === undefined) {
@@ -124,7 +131,12 @@ function resolve(
     if (srcAt(view, slot, little) !== PseudoSource.CALL)
       return fail("a helper call is relocated against");
     if (!isCode(target) || symbol.value % SLOT !== 0) return fail("call of what is no function:");
-    return { kind: "call", ...place, slot: symbol.value / SLOT + imm + 1 };
+    const start = symbol.value / SLOT;
+    // GNU as before 2.41 leaves a function's own place in the call, in bytes and less one, where others leave -1.
+    if (symbol.type === SymbolType.FUNC && imm === symbol.value - 1) {
+      return { kind: "call", ...place, slot: start };
+    }
+    return { kind: "call", ...place, slot: start + imm + 1 };
   }
   if (isCode(target)) {
     const offset = symbol.value + imm;

@@ -25,8 +25,12 @@ import { VariableSpec } from "./variable.ts";
 /** Bytes that all data of an object may have: a section of type NOBITS can claim any amount. */
 export const MAX_DATA = 0x1000_0000;
 
-/** A data section as a map. */
+/** The arena's variables stand in this section, which is no map of its own. */
+const ARENA_SECTION = ".addr_space.1";
+
+/** A data section, and the map that holds it. */
 export interface DataSection {
+  name: string;
   spec: MapSpec;
   data: Uint8Array;
 }
@@ -72,7 +76,42 @@ export function dataMap(
     const visible = types.variables(section.name).some(({ linkage }) => linkage !== Linkage.STATIC);
     if (visible) spec.flags |= MapFlags.MMAPABLE;
   }
-  return { spec, data };
+  return { name: section.name, spec, data };
+}
+
+/**
+ * The section of variables in an arena, by its number, as contents of the one arena that the object declares; nothing where
+ * there are none. `room` is how many bytes they may have.
+ */
+export function arenaData(
+  file: ElfFile,
+  arenas: readonly MapSpec[],
+  room: number,
+): Map<number, DataSection> {
+  const found = new Map<number, DataSection>();
+  const section = file.section(ARENA_SECTION);
+  if (section === undefined || section.size === 0) return found;
+  const { name, size } = section;
+  const isNoBits = section.type === SectionType.NOBITS;
+  if (!isNoBits && section.type !== SectionType.PROGBITS) return found;
+  const [spec, second] = arenas;
+  if (spec === undefined || second !== undefined) {
+    const what = second === undefined ? "no map of type arena" : "several maps of type arena";
+    throw new ObjectError(
+      `section ${name}: variables of an arena, but the object declares ${what} in .maps`,
+      { section: name },
+    );
+  }
+  if (size > room) {
+    throw new ObjectError(
+      `section ${name}: with its ${size} bytes the object has more than ${MAX_DATA} bytes of data`,
+      { section: name },
+    );
+  }
+  const data = new Uint8Array(size);
+  if (!isNoBits) data.set(file.data(section));
+  spec.data = data;
+  return found.set(section.index, { name, spec, data });
 }
 
 /** Variables of all data sections, by section number; static, hidden and dotted symbols are not for users. */
@@ -88,28 +127,29 @@ export function variablesOf(
     if (section === undefined || symbol.type !== SymbolType.OBJECT) continue;
     if (symbol.binding === SymbolBinding.LOCAL || isHidden(symbol)) continue;
     if (symbol.name === "" || symbol.name.startsWith(".")) continue;
-    const { spec, data } = section;
+    const { name, spec, data } = section;
     if (symbol.value + symbol.size > data.length) {
       throw new ObjectError(
-        `variable ${symbol.name}: ${symbol.size} bytes at offset ${symbol.value} cross the end of section ${spec.name} at ${data.length}`,
-        { section: spec.name },
+        `variable ${symbol.name}: ${symbol.size} bytes at offset ${symbol.value} cross the end of section ${name} at ${data.length}`,
+        { section: name },
       );
     }
     if (symbol.name in variables) {
-      throw new ObjectError(`variable ${symbol.name} is defined twice`, { section: spec.name });
+      throw new ObjectError(`variable ${symbol.name} is defined twice`, { section: name });
     }
     let names = typed.get(symbol.section);
     if (names === undefined) {
-      names = new Map(types?.variables(spec.name).map((variable) => [variable.name, variable]));
+      names = new Map(types?.variables(name).map((variable) => [variable.name, variable]));
       typed.set(symbol.section, names);
     }
     const type = types === undefined ? 0 : typeOf(types, names.get(symbol.name), symbol);
     variables[symbol.name] = new VariableSpec({
       name: symbol.name,
-      section: spec.name,
+      section: name,
+      map: spec.name,
       offset: symbol.value,
       size: symbol.size,
-      constant: isConstant(spec.name),
+      constant: isConstant(name),
       type,
       btf: types?.btf,
       data,

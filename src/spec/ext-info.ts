@@ -14,10 +14,13 @@ import type { ProgramCoreRelocation, ProgramFunction, ProgramLine } from "./type
 /** Records of all programs together: subprograms take theirs along into each program. */
 const LIMITS = { lines: 0x40_0000, relocations: 0x4_0000 } as const;
 
+/** A CO-RE record with its place among all of the object. */
+type OrderedRecord = CoreRecord & { order: number };
+
 interface SectionRecords {
   functions: FunctionInfo[];
   lines: LineInfo[];
-  relocations: CoreRecord[];
+  relocations: OrderedRecord[];
 }
 
 /** Records by section name, ascending by offset. */
@@ -29,7 +32,7 @@ export class ExtInfo {
     if (ext === undefined) return;
     this.#collect(ext.functions, (records) => records.functions);
     this.#collect(ext.lines, (records) => records.lines);
-    this.#collect(ext.relocations, (records) => records.relocations);
+    this.#collect(ordered(ext.relocations), (records) => records.relocations);
   }
 
   #collect<T extends { offset: number }>(
@@ -80,6 +83,7 @@ export class ExtInfo {
       type: record.type,
       accessor: record.accessor,
       kind: record.kind,
+      order: record.order,
     }));
   }
 
@@ -105,4 +109,12 @@ export class ExtInfo {
     }
     return moved;
   }
+}
+
+function ordered(sections: readonly ExtSection<CoreRecord>[]): ExtSection<OrderedRecord>[] {
+  let order = 0;
+  return sections.map(({ section, records }) => ({
+    section,
+    records: records.map((record) => ({ ...record, order: order++ })),
+  }));
 }

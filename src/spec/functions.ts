@@ -126,11 +126,10 @@ export class FunctionTable {
   }
 
   /**
-   * Whether a function can be loaded by itself. Functions of `.text` are subprograms, unless one is all that the object
-   * has; static functions of other sections are subprograms too.
+   * Whether a function can be loaded by itself. Functions of `.text` are subprograms (libbpf 1.5), and so are static
+   * functions of other sections.
    */
   isEntryPoint(fn: CodeFunction, textSection: number): boolean {
-    if (fn.section === textSection) return this.all.length === 1;
-    return fn.global;
+    return fn.section !== textSection && fn.global;
   }
 }

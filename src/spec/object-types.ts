@@ -41,7 +41,7 @@ export class ObjectTypes {
   constructor(btf: Btf, symbols: readonly ElfSymbol[]) {
     this.btf = btf;
     this.#symbols = dataSymbols(symbols);
-    for (let id = btf.firstId; id < btf.typeCount; id++) {
+    for (const id of btf.idsOf(isDeclaration)) {
       switch (btf.kind(id)) {
         case Kind.DATASEC:
           if (!this.sections.has(btf.name(id))) this.sections.set(btf.name(id), id);
@@ -131,6 +131,10 @@ export class ObjectTypes {
     });
     return { size, variables };
   }
+}
+
+function isDeclaration(kind: number): boolean {
+  return kind === Kind.DATASEC || kind === Kind.VAR || kind === Kind.FUNC || kind === Kind.DECL_TAG;
 }
 
 function dataSymbols(symbols: readonly ElfSymbol[]): Map<string, ElfSymbol> {

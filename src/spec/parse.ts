@@ -10,9 +10,10 @@ import { cstring, viewOf } from "../bytes.ts";
 import { ObjectError } from "../error.ts";
 import { type Linked, link } from "../relocate/link.ts";
 import { type Linkable, relocationTargets, type SectionTargets } from "../relocate/target.ts";
-import { MapType } from "../uapi.ts";
+import { MapType, ProgramType } from "../uapi.ts";
 import { btfMaps, type DeclaredMap } from "./btf-maps.ts";
 import {
+  arenaData,
   type DataSection,
   dataMap,
   isDataSection,
@@ -25,14 +26,12 @@ import { type CodeFunction, FunctionTable, functionsOf } from "./functions.ts";
 import { legacyMaps } from "./legacy-maps.ts";
 import { ObjectTypes } from "./object-types.ts";
 import { sectionMeaning } from "./sections.ts";
+import { type ProgramAt, structOpsMaps } from "./struct-ops-maps.ts";
 import { checkSymbols } from "./symbols.ts";
 import type { DataLayout, MapSpec, ObjectSpec, ProgramSpec } from "./types.ts";
 
 /** All programs of an object together may not link to more bytes than this: subprograms are copied into each. */
 const MAX_LINKED_BYTES = 0x0200_0000;
-
-/** The arena's variables stand in this section; it is no map of its own. */
-const ARENA_SECTION = ".addr_space.1";
 
 /**
  * Reads an object file.
@@ -88,7 +87,12 @@ class ObjectParser {
   readonly #types: ObjectTypes | undefined;
   readonly #ext: ExtInfo;
   readonly #maps: Record<string, MapSpec> = Object.create(null);
-  readonly #linkable: Linkable = { maps: new Map(), data: new Map(), kconfig: new Map() };
+  readonly #linkable: Linkable = {
+    maps: new Map(),
+    data: new Map(),
+    kconfig: new Map(),
+    typedKsyms: new Set(),
+  };
 
   constructor(file: ElfFile, types: ObjectTypes | undefined, ext: ExtInfo) {
     this.#file = file;
@@ -102,8 +106,13 @@ class ObjectParser {
     const data = this.#readMaps();
     const { kconfig, ksyms } = externsOf(file, this.#types);
     for (const { name, offset } of kconfig) this.#linkable.kconfig.set(name, offset);
+    for (const { name, kind } of ksyms) {
+      if (kind !== "untyped") this.#linkable.typedKsyms.add(name);
+    }
     if (kconfig.length > 0 && this.#types !== undefined)
       this.#add(kconfigMap(kconfig, this.#types));
+    const programAt = this.#programAt(table);
+    for (const map of structOpsMaps(file, this.#types, programAt)) this.#add(map);
     return {
       byteOrder: file.littleEndian ? "little" : "big",
       license: this.#license(),
@@ -148,11 +157,23 @@ class ObjectParser {
       this.#linkable.data.set(section.index, map.spec.name);
       this.#add(map.spec);
     }
-    const arena = Object.values(this.#maps).find(({ type }) => type === MapType.ARENA);
-    const globals = this.#file.section(ARENA_SECTION);
-    if (arena !== undefined && globals !== undefined)
-      this.#linkable.data.set(globals.index, arena.name);
+    const arenas = Object.values(this.#maps).filter(({ type }) => type === MapType.ARENA);
+    for (const [section, globals] of arenaData(this.#file, arenas, room)) {
+      data.set(section, globals);
+      this.#linkable.data.set(section, globals.spec.name);
+    }
     return data;
+  }
+
+  /** Finds the program that begins somewhere, for function tables. */
+  #programAt(table: FunctionTable): ProgramAt {
+    const text = this.#file.section(".text")?.index ?? -1;
+    return (section, slot) => {
+      const fn = table.at(section, slot);
+      if (fn === undefined || fn.slot !== slot || !table.isEntryPoint(fn, text)) return undefined;
+      const { type } = sectionMeaning(fn.sectionName.replace(/^\?/, ""));
+      return { name: fn.name, isStructOps: type === ProgramType.STRUCT_OPS };
+    };
   }
 
   #declare(section: number, declared: readonly DeclaredMap[]): void {

@@ -7,6 +7,7 @@
  */
 
 import type { Btf, LineInfo } from "../../btf/index.ts";
+import type { StructOpsSpec } from "./struct-ops.ts";
 import type { VariableSpec } from "./variable.ts";
 
 /** Everything that one object file says. */
@@ -89,6 +90,8 @@ export interface ProgramCoreRelocation {
   accessor: string;
   /** `CoreKind`. */
   kind: number;
+  /** Its place among all CO-RE records of the object, which is the order of their relocation. */
+  order: number;
 }
 
 /** An instruction that names something which only loading can resolve. */
@@ -117,6 +120,8 @@ export interface MapSpec {
   flags: number;
   /** 1: pinned and reused by name. */
   pinning: 0 | 1;
+  /** False for function tables of `?.struct_ops`: the map is left out unless this is set. */
+  autocreate: boolean;
   mapExtra: bigint;
   numaNode: number;
   /** BTF ids of key and value in `btf`, 0 where unknown. */
@@ -125,11 +130,13 @@ export interface MapSpec {
   btf: Btf | undefined;
   /** The template of the maps in a map of maps. */
   inner: MapSpec | undefined;
-  /** Initial bytes of a data section's only value; edited through variables. */
+  /** Initial bytes of a data section's only value, or of an arena's globals; edited through variables. */
   data: Uint8Array | undefined;
+  /** What a struct_ops map holds: values, and names of programs. */
+  structOps: StructOpsSpec | undefined;
   /** Initial slots of a map of maps or a program array: index and the name of the map or program. */
   slots: { index: number; name: string }[];
-  /** Bytes behind the known members of a legacy definition. */
+  /** Bytes behind the known members of a legacy definition; loading refuses them unless they are zero. */
   extra: Uint8Array | undefined;
   /** Texts of `btf_decl_tag` on the map. */
   tags: string[];

@@ -9,8 +9,10 @@ import { type Btf, bytesCodec, type Codec, codecOf, typeName } from "../../btf/i
 /** A global variable: reading and writing change the section's initial bytes, which every later load copies. */
 export class VariableSpec<V = unknown> {
   readonly name: string;
-  /** The data section, which is also the name of its map. */
+  /** The data section. */
   readonly section: string;
+  /** Name of the map that holds it: that of the section, but for variables in an arena. */
+  readonly map: string;
   /** Byte offset in the section. */
   readonly offset: number;
   /** Size in bytes. */
@@ -27,6 +29,7 @@ export class VariableSpec<V = unknown> {
   constructor(fields: {
     name: string;
     section: string;
+    map?: string;
     offset: number;
     size: number;
     constant: boolean;
@@ -37,6 +40,7 @@ export class VariableSpec<V = unknown> {
   }) {
     this.name = fields.name;
     this.section = fields.section;
+    this.map = fields.map ?? fields.section;
     this.offset = fields.offset;
     this.size = fields.size;
     this.constant = fields.constant;

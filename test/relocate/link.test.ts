@@ -17,9 +17,12 @@ function decoded(spec: ObjectSpec, program: string): Instruction[] {
 
 linking("both byte orders link to the same instructions", () => {
   let compared = 0;
-  for (const little of fixtureObjects()) {
+  const objects = fixtureObjects();
+  for (const little of objects) {
     if (!little.endsWith(".el.o") || !SAME_CODE.test(little)) continue;
     const big = little.replace(".el.o", ".eb.o");
+    // Of some compilers there is one byte order only.
+    if (!objects.includes(big)) continue;
     const a = parseObject(readFixture(little));
     const b = parseObject(readFixture(big));
     for (const name of Object.keys(a.programs)) {
@@ -58,6 +61,45 @@ linking("linked calls point at the first slots of functions", () => {
     }
   }
   assert.ok(calls > 20, `${calls} calls checked`);
+});
+
+linking("instructions tell what they wait for, and hold no descriptor, id or address", () => {
+  // Pseudo sources of loads and of calls, include/uapi/linux/bpf.h.
+  const sources = { map: 1, "map-value": 2, kfunc: 2 } as const;
+  const seen = new Map<string, number>();
+  for (const object of fixtureObjects()) {
+    let spec: ObjectSpec;
+    try {
+      spec = parseObject(readFixture(object));
+    } catch {
+      continue;
+    }
+    const typed = new Set(
+      spec.ksyms.filter(({ kind }) => kind !== "untyped").map(({ name }) => name),
+    );
+    for (const { name: program, instructions, references } of Object.values(spec.programs)) {
+      const bySlot = new Map<number, Instruction>();
+      let slot = 0;
+      for (const instruction of decodeAll(instructions, spec.byteOrder === "little")) {
+        bySlot.set(slot, instruction);
+        slot += instruction.opcode === 0x18 ? 2 : 1;
+      }
+      for (const { slot, kind, name } of references) {
+        const { src, imm, imm64, offset } = bySlot.get(slot)!;
+        const where = `${object}: ${program}, ${kind} ${name} at ${slot}`;
+        const form = kind === "ksym" ? `ksym ${typed.has(name) ? "typed" : "untyped"}` : kind;
+        const expected = kind === "ksym" ? (typed.has(name) ? 3 : 0) : sources[kind];
+        assert.is(src, expected, where);
+        assert.is(imm, 0, where);
+        assert.is(offset, 0, where);
+        // The offset in the map's value is known.
+        if (kind !== "map-value") assert.is(imm64 ?? 0n, 0n, where);
+        seen.set(form, (seen.get(form) ?? 0) + 1);
+      }
+    }
+  }
+  const forms = ["kfunc", "ksym typed", "ksym untyped", "map", "map-value"];
+  assert.equal([...seen.keys()].sort(), forms);
 });
 
 linking.run();

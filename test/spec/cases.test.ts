@@ -14,10 +14,12 @@ import {
 } from "../../elf/index.ts";
 import { decodeAll, PseudoSource } from "../../src/asm/index.ts";
 import { viewOf } from "../../src/bytes.ts";
-import { ElfError, ObjectError, RelocationError } from "../../src/error.ts";
+import { CollectionSpec } from "../../src/collection.ts";
+import { BpfError, ElfError, ObjectError, RelocationError } from "../../src/error.ts";
 import { type ObjectSpec, parseObject, sectionMeaning } from "../../src/spec/index.ts";
 import { AttachType, MapFlags, MapType, ProgramFlags, ProgramType } from "../../src/uapi.ts";
 import { sectionHeaderAt } from "../helper/elf-builder.ts";
+import { fixturePath } from "../helper/fixtures.ts";
 import {
   addInt,
   addSection,
@@ -276,12 +278,22 @@ test("edge 13: a section of strings that nothing names or refers to does no harm
   assert.equal(spec.variables, Object.create(null));
 });
 
-test("edge 14: what follows a legacy definition is kept for the caller, not interpreted", () => {
+test("edge 14: what follows a legacy definition is kept for the caller, and refused unless zero", () => {
   const { maps } = read("legacy-maps-long.el.o");
   const extra = (name: string): number[] => [...maps[name]!.extra!];
   assert.is(extra("plain").length, 16);
   assert.ok(extra("plain").every((byte) => byte === 0));
   assert.ok(extra("pinned").some((byte) => byte !== 0));
+  const spec = CollectionSpec.fromFile(fixturePath("legacy-maps-long.el.o"));
+  assert.throws(
+    () => spec.loadSync(),
+    (error: unknown) =>
+      error instanceof BpfError &&
+      error.code === "ERR_MAP_DEFINITION" &&
+      /^create map pinned: its definition goes on with [0-9a-f]{32},.* set extra/.test(
+        error.message,
+      ),
+  );
 });
 
 /** An object with one map whose definition has these members; numbers are of `__uint()`. */

@@ -15,10 +15,14 @@ import { fixtureObjects, fixturePath, readFixture } from "../helper/fixtures.ts"
 
 const golden = suite("spec: golden files");
 
-/** `calls.clang19.eb.o` and `calls.nobtf.el.o` are variants of `calls.el.o`; without BTF there is less to say. */
+/**
+ * `calls.clang19.eb.o`, `calls.nobtf.el.o` and `calls.gcc12.el.o` are variants of `calls.el.o`. Without BTF there is less to say,
+ * and GCC has another order of symbols and types, and other sections for constants that are volatile.
+ */
 function goldenName(object: string): string {
   const [base = "", ...variants] = object.split(".");
-  return variants.includes("nobtf") ? `${base}.nobtf.json` : `${base}.json`;
+  const own = variants.find((variant) => variant === "nobtf" || variant.startsWith("gcc"));
+  return own === undefined ? `${base}.json` : `${base}.${own}.json`;
 }
 
 /** What an object says, less what a compiler is free to choose. */

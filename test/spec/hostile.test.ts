@@ -48,6 +48,10 @@ function interrogate(bytes: Uint8Array): boolean {
   if (spec !== undefined) {
     attempt(() => JSON.parse(toJson(describe("x.o", spec, true))));
     attempt(() => describeText("x.o", spec));
+    for (const { structOps } of Object.values(spec.maps)) {
+      // What was read can be written again.
+      attempt(() => [structOps?.members, structOps?.functions(), structOps?.bytes()]);
+    }
     // Whatever an object holds is for the report to say.
     checkText(check(spec, [{ name: "7.2", btf: kernel }]));
   }
@@ -72,7 +76,11 @@ test("changed files give an object or an error of ours, in bounded time and memo
 });
 
 test("files that are cut off at any place are errors, never objects with less in them", () => {
-  for (const base of ["calls", "core-fields", "globals", "kconfig", "map-in-map", "prog-array"]) {
+  const bases = [
+    ...["calls", "core-fields", "globals", "kconfig", "map-in-map", "prog-array"],
+    "struct-ops-optional",
+  ];
+  for (const base of bases) {
     for (const order of ["el", "eb"]) {
       const bytes = readFixture(`${base}.${order}.o`);
       for (let end = 0; end < bytes.length; end += 97) {

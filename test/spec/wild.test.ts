@@ -13,9 +13,11 @@ import { parseObject } from "../../src/spec/index.ts";
 import { MapType, ProgramType } from "../../src/uapi.ts";
 import { buildElf, sectionHeaderAt } from "../helper/elf-builder.ts";
 import { readFixture } from "../helper/fixtures.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import {
   addInt,
   addSection,
+  call,
   code,
   exit,
   fn,
@@ -55,6 +57,57 @@ test("wild 1: a symbol behind the section's end is no function of negative size"
   );
 });
 
+test("wild 1: nothing in an object of clang 7 has a type or a size but its sections", () => {
+  const untyped = { type: SymbolType.NOTYPE, size: 0 };
+  const label = { binding: SymbolBinding.LOCAL };
+  const definitions = Uint32Array.of(MapType.HASH, 4, 8, 16, 0, MapType.ARRAY, 4, 4, 1, 0);
+  const { programs, maps, license } = readObject({
+    sections: [
+      code(".text", [mov(1), mov(2), exit]),
+      code("kprobe/one", [load(), mov(1), call(), exit]),
+      code("socket", [mov(0), exit, load(), exit]),
+      { name: "maps", data: new Uint8Array(definitions.buffer) },
+    ],
+    symbols: [
+      { name: "LBB0_1", section: "kprobe/one", value: 16, ...label },
+      fn("one", "kprobe/one", 0, 0, untyped),
+      fn("three", "socket", 2, 0, untyped),
+      fn("two", "socket", 0, 0, untyped),
+      fn("helper", ".text", 0, 0, untyped),
+      { name: "counts", section: "maps", value: 0, ...untyped },
+      { name: "single", section: "maps", value: 20, ...untyped },
+      { name: "_license", section: "license", ...untyped },
+    ],
+    relocations: {
+      "kprobe/one": [
+        { offset: 0, type: 1, symbol: "counts" },
+        { offset: 24, type: 10, symbol: "helper" },
+      ],
+      socket: [{ offset: 16, type: 1, symbol: "single" }],
+    },
+  });
+  assert.is(license, "GPL");
+  assert.equal(
+    Object.values(maps).map(({ name, type, maxEntries }) => [name, type, maxEntries]),
+    [
+      ["counts", MapType.HASH, 16],
+      ["single", MapType.ARRAY, 1],
+    ],
+  );
+  assert.equal(
+    Object.values(programs).map(({ name, functions, references }) => [
+      name,
+      functions.map((one) => one.name),
+      references.map((one) => one.name),
+    ]),
+    [
+      ["one", ["one", "helper"], ["counts"]],
+      ["two", ["two"], []],
+      ["three", ["three"], ["single"]],
+    ],
+  );
+});
+
 test("wild 2: legacy maps are read, those of iproute2 too", () => {
   assert.equal(Object.keys(read("legacy-maps-long.el.o").maps), ["plain", "pinned"]);
 });
@@ -72,7 +125,7 @@ test("wild 4: weak maps and externs, .struct_ops, functions of one name, inner m
   const usdt = read("usdt.el.o");
   assert.ok(Object.keys(usdt.maps).includes("__bpf_usdt_specs"));
   assert.ok(read("ksyms-typed.el.o").ksyms.some(({ kind }) => kind === "variable"));
-  assert.ok(Object.keys(read("struct-ops.el.o").programs).length > 0);
+  assert.is(read("struct-ops.el.o").maps["plain"]?.type, MapType.STRUCT_OPS);
   const { one, two } = read("linked.el.o").programs;
   const helper = (program: typeof one): string => {
     const { functions, instructions } = program!;
@@ -248,6 +301,38 @@ test("wild 16: an object is read from its beginning, whatever follows it", () =>
     Object.keys(parseObject(both.subarray(one.length)).programs),
     Object.keys(parseObject(other).programs),
   );
+});
+
+test("wild 16: an object of 80 programs, 160 sections and 2.7 MB", () => {
+  const numbers = [...Array(80).keys()];
+  const filler = new Uint8Array(34_000);
+  const start = performance.now();
+  const { programs, maps } = readObject({
+    sections: numbers.flatMap((index) => [
+      code(`kprobe/function_${index}`, [load(), mov(index), exit]),
+      { name: `.rodata.${index}`, data: filler },
+    ]),
+    symbols: numbers.flatMap((index) => [
+      fn(`on_${index}`, `kprobe/function_${index}`, 0, 4),
+      {
+        name: `table_${index}`,
+        section: `.rodata.${index}`,
+        size: 34_000,
+        type: SymbolType.OBJECT,
+      },
+    ]),
+    relocations: Object.fromEntries(
+      numbers.map((index) => [
+        `kprobe/function_${index}`,
+        [{ offset: 0, type: 1, symbol: `table_${index}` }],
+      ]),
+    ),
+  });
+  const time = performance.now() - start;
+  assert.is(Object.keys(programs).length, 80);
+  assert.is(Object.keys(maps).length, 80);
+  assert.equal(programs["on_79"]?.references, [{ slot: 0, kind: "map-value", name: ".rodata.79" }]);
+  assert.ok(time < 500 * SLOWNESS, `${time.toFixed(0)} ms`);
 });
 
 test("wild 17: sections of compilers and linkers are passed over", () => {
