@@ -111,6 +111,8 @@ static int relocate(const char *path, const char *btf, int only)
 	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = btf);
 	struct bpf_object *object = bpf_object__open_file(path, &options);
 	struct bpf_program *program;
+	struct bpf_map *map;
+	int tables = 0;
 	int count = 0;
 	int error;
 
@@ -118,12 +120,17 @@ static int relocate(const char *path, const char *btf, int only)
 		print_refusal("-", -errno);
 		return 0;
 	}
+	bpf_object__for_each_map(map, object)
+		tables += bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS;
 	/* A type that needs nothing of the running kernel. */
 	bpf_object__for_each_program(program, object) {
 		enum bpf_prog_type type = bpf_program__type(program);
 
-		bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
-		bpf_program__set_expected_attach_type(program, 0);
+		/* Function tables want their own type, and need nothing of the kernel but its types. */
+		if (type != BPF_PROG_TYPE_STRUCT_OPS || !tables) {
+			bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
+			bpf_program__set_expected_attach_type(program, 0);
+		}
 		/* Before libbpf 1.3 the section name still makes it look for a function of the running kernel. */
 		if (type == BPF_PROG_TYPE_TRACING || type == BPF_PROG_TYPE_LSM || type == BPF_PROG_TYPE_EXT)
 			bpf_program__set_attach_target(program, 0, "vfs_read");

@@ -24,31 +24,8 @@ import {
 } from "../../src/co-re/index.ts";
 import { parseObject } from "../../src/spec/index.ts";
 import { type BuiltProgram, buildObject, instruction, loadImm64 } from "../co-re/object-builder.ts";
+import { Random } from "../helper/random.ts";
 import { buildHarness, compareObject, newCounts, summary } from "./libbpf.ts";
-
-/** A small generator of random numbers (mulberry32), so that a seed says it all. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  next(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % limit;
-  }
-
-  chance(percent: number): boolean {
-    return this.next(100) < percent;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.next(list.length)] as T;
-  }
-}
 
 const memberNames = ["a", "b", "c", "d", "e", "f___x", "f", "a___1"];
 const rootNames = ["s", "t", "u", "s___one", "s___two", "t___old", "u___"];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +17,7 @@ import {
   Narrowing,
   relocateProgram,
 } from "../../src/co-re/index.ts";
+import { programsToLoad } from "../../src/spec/autoload.ts";
 import type { ObjectSpec, ProgramSpec } from "../../src/spec/index.ts";
 
 /** What libbpf made of a program: instructions as hexadecimal, or why it gave up. */
@@ -29,20 +30,44 @@ export interface Counts {
   relocations: number;
   /** Programs that both refuse. */
   refused: number;
-  /** Programs that libbpf refuses for other reasons than CO-RE. */
-  leftOut: number;
+  /** Programs that libbpf refuses for other reasons than CO-RE, or falls over: how many, by its words. */
+  leftOut: Map<string, number>;
   differences: number;
 }
 
 /** Counts of nothing. */
 export function newCounts(): Counts {
-  return { pairs: 0, programs: 0, relocations: 0, refused: 0, leftOut: 0, differences: 0 };
+  return {
+    pairs: 0,
+    programs: 0,
+    relocations: 0,
+    refused: 0,
+    leftOut: new Map(),
+    differences: 0,
+  };
+}
+
+/** Adds what was counted elsewhere. */
+export function addCounts(counts: Counts, more: Counts): void {
+  for (const key of ["pairs", "programs", "relocations", "refused", "differences"] as const) {
+    counts[key] += more[key];
+  }
+  for (const [reason, number] of more.leftOut) leaveOut(counts, reason, number);
+}
+
+function leaveOut(counts: Counts, reason: string, number: number): void {
+  counts.leftOut.set(reason, (counts.leftOut.get(reason) ?? 0) + number);
+}
+
+/** How many programs were left out. */
+export function leftOut(counts: Counts): number {
+  return [...counts.leftOut.values()].reduce((sum, number) => sum + number, 0);
 }
 
 /** The last line of a run. */
 export function summary(counts: Counts): string {
-  const { pairs, programs, relocations, refused, leftOut, differences } = counts;
-  const which = `${refused} refused by both, ${leftOut} left out`;
+  const { pairs, programs, relocations, refused, differences } = counts;
+  const which = `${refused} refused by both, ${leftOut(counts)} left out`;
   return `${pairs} pairs, ${programs} programs (${which}), ${relocations} relocations, ${differences} differences`;
 }
 
@@ -88,12 +113,20 @@ export function askLibbpf(
   btf: string,
   each: boolean,
 ): Map<string, Answer> {
-  const text = execFileSync(harness, [object, btf, ...(each ? ["each"] : [])], {
-    encoding: "utf8",
-    maxBuffer: 1 << 30,
-  });
+  const { error, signal, status, stdout, stderr } = spawnSync(
+    harness,
+    [object, btf, ...(each ? ["each"] : [])],
+    { encoding: "utf8", maxBuffer: 1 << 30 },
+  );
+  // Old ones fall over some objects of later releases.
+  if (signal === "SIGSEGV") return new Map([["-", { error: `${signal} in libbpf` }]]);
+  if (error !== undefined || status !== 0) {
+    throw new Error(`run ${harness} ${object} ${btf}: ${signal ?? status}: ${stderr}`, {
+      cause: error,
+    });
+  }
   const found = new Map<string, Answer>();
-  for (const line of text.split("\n")) {
+  for (const line of stdout.split("\n")) {
     const [name = "", section, ...rest] = line.split(" ");
     if (name === "") continue;
     found.set(name, section === "-" ? { error: rest.join(" ") } : { hex: rest[0] ?? "" });
@@ -102,8 +135,8 @@ export function askLibbpf(
 }
 
 /**
- * One object against one kernel, as a whole and program by program; `report` gets a line for each
- * difference.
+ * One little-endian object against one kernel, as a whole and program by program: how it is linked,
+ * and how it is relocated. `report` gets a line for each difference.
  */
 export function compareObject(
   harness: string,
@@ -114,25 +147,22 @@ export function compareObject(
 ): void {
   const { btf } = object.spec;
   const programs = Object.values(object.spec.programs);
-  if (btf === undefined || !programs.some(({ coreRelocations }) => coreRelocations.length > 0))
-    return;
+  const narrow = (relocations: ProgramSpec["coreRelocations"]): Narrowing =>
+    btf === undefined ? new Narrowing() : Narrowing.over(btf, relocations, kernel.target);
+  const loaded = programsToLoad(object.spec).flatMap(([, program]) => program.coreRelocations);
   counts.pairs++;
   for (const each of [false, true]) {
     const answers = askLibbpf(harness, object.path, kernel.path, each);
-    const shared = new Narrowing();
+    const shared = narrow(loaded);
     const ours = programs.map((program) => {
       const { coreRelocations, name } = program;
       const instructions = program.instructions.slice();
-      const narrowing = each ? new Narrowing() : shared;
-      const results = relocateProgram(
-        instructions,
-        btf.littleEndian,
-        btf,
-        coreRelocations,
-        kernel.target,
-        name,
-        narrowing,
-      );
+      const narrowing = each ? narrow(coreRelocations) : shared;
+      const { target } = kernel;
+      const results =
+        btf === undefined
+          ? []
+          : relocateProgram(instructions, true, btf, coreRelocations, target, name, narrowing);
       return { program, instructions, results };
     });
     const all = ours.flatMap(({ results }) => results);
@@ -161,7 +191,7 @@ function compare(
   const failed = results.find(({ outcome }) => outcome === "error" || outcome === "ambiguous");
   if ("error" in answer) {
     // What libbpf refuses for other reasons says nothing about CO-RE.
-    if (!answer.error.includes("relo #")) counts.leftOut++;
+    if (!answer.error.includes("relo #")) leaveOut(counts, why(answer.error), 1);
     else if (failed === undefined) return [`libbpf refuses (${answer.error}), we do not`];
     else counts.refused++;
     return [];
@@ -181,6 +211,16 @@ function compare(
     differences.push(`instruction ${slot} is ${left}, libbpf's ${right}: ${what}`);
   }
   return differences;
+}
+
+/** libbpf's first complaint, without what differs from program to program. */
+function why(error: string): string {
+  return (
+    error
+      .split("libbpf: ")[1]
+      ?.replace(/^prog '[^']*': /, "")
+      .trim() ?? error
+  );
 }
 
 /** Instructions as text, without what loading fills in: descriptors, addresses, ids. */

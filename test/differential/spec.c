@@ -9,15 +9,17 @@
 // One object for one file, an array for several, in the shape of `ebpf inspect --json` as far as libbpf tells:
 //
 //   { "file", "libbpf", "kernelVersion",
-//     "programs": [ { "name", "section", "typeId", "attachTypeId", "autoload", "instructions" } ],
+//     "programs": [ { "name", "section", "typeId", "attachTypeId", "flags", "autoload", "instructions" } ],
 //     "maps": [ { "name", "typeId", "keySize", "valueSize", "maxEntries", "flags", "pinning", "pinPath", "mapExtra",
-//                 "numaNode", "keyTypeId", "valueTypeId", "internal", "autocreate", "contents", "inner" } ] }
+//                 "numaNode", "keyTypeId", "valueTypeId", "internal", "autocreate", "contents", "inner" } ],
+//     "variables": [ { "name", "section", "offset", "size", "linkage" } ] }
 //
 // `instructions` are those of the program's own function: libbpf appends subprograms only while loading. Maps of data
 // sections have the names libbpf gives them (`.rodata` becomes `<object>.rodata`) and "internal": true; `contents` is
-// how many bytes they hold, null for other maps. Maps of externs (.kconfig) are listed, too. `kernelVersion` is the
-// running kernel's where the object names none. A file that libbpf refuses gives { "file", "libbpf", "error", "log" }
-// and exit status 1; `log` holds libbpf's warnings.
+// what they, function tables and arenas hold, in hexadecimal, null for other maps and where an older libbpf does not
+// tell. Maps of externs (.kconfig) are listed, too. `variables` are those of BTF's sections, whose offsets and sizes
+// libbpf has filled in from the symbols. `kernelVersion` is the running kernel's where the object names none. A file
+// that libbpf refuses gives { "file", "libbpf", "error", "log" } and exit status 1; `log` holds libbpf's warnings.
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,6 +30,9 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+
+/* Newer than the headers of Debian. */
+#define MAP_TYPE_ARENA 33
 
 static char log_text[16384];
 static size_t log_length;
@@ -82,8 +87,8 @@ static void print_program(struct bpf_program *program)
 	print_text("name", bpf_program__name(program));
 	printf(", ");
 	print_text("section", bpf_program__section_name(program));
-	printf(", \"typeId\": %d, \"attachTypeId\": %d, \"autoload\": %s, \"instructions\": %zu }",
-	       bpf_program__type(program), bpf_program__expected_attach_type(program),
+	printf(", \"typeId\": %d, \"attachTypeId\": %d, \"flags\": %u, \"autoload\": %s, \"instructions\": %zu }",
+	       bpf_program__type(program), bpf_program__expected_attach_type(program), bpf_program__flags(program),
 	       boolean(bpf_program__autoload(program)), bpf_program__insn_cnt(program));
 }
 
@@ -91,6 +96,9 @@ static void print_map(struct bpf_map *map)
 {
 	struct bpf_map *inner = bpf_map__inner_map(map);
 	unsigned long long extra = bpf_map__map_extra(map);
+	bool filled = bpf_map__is_internal(map) || bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS ||
+		      bpf_map__type(map) == MAP_TYPE_ARENA;
+	const unsigned char *contents;
 	size_t size = 0;
 
 	printf("{ ");
@@ -106,16 +114,48 @@ static void print_map(struct bpf_map *map)
 	       bpf_map__btf_key_type_id(map), bpf_map__btf_value_type_id(map));
 	printf(", \"internal\": %s, \"autocreate\": %s", boolean(bpf_map__is_internal(map)),
 	       boolean(bpf_map__autocreate(map)));
-	if (bpf_map__is_internal(map) && bpf_map__initial_value(map, &size))
-		printf(", \"contents\": %zu", size);
-	else
+	contents = filled ? bpf_map__initial_value(map, &size) : NULL;
+	if (contents) {
+		printf(", \"contents\": \"");
+		for (size_t i = 0; i < size; i++)
+			printf("%02x", contents[i]);
+		printf("\"");
+	} else {
 		printf(", \"contents\": null");
+	}
 	printf(", \"inner\": ");
 	if (inner)
 		print_map(inner);
 	else
 		printf("null");
 	printf(" }");
+}
+
+static void print_variables(const struct btf *btf)
+{
+	const char *separator = "";
+
+	for (unsigned int id = 1; btf && id < btf__type_cnt(btf); id++) {
+		const struct btf_type *section = btf__type_by_id(btf, id);
+		const struct btf_var_secinfo *entry = btf_var_secinfos(section);
+
+		if (!btf_is_datasec(section))
+			continue;
+		for (int i = 0; i < btf_vlen(section); i++, entry++) {
+			const struct btf_type *variable = btf__type_by_id(btf, entry->type);
+
+			if (!btf_is_var(variable))
+				continue;
+			printf("%s\n    { ", separator);
+			print_text("name", btf__name_by_offset(btf, variable->name_off));
+			printf(", ");
+			print_text("section", btf__name_by_offset(btf, section->name_off));
+			printf(", \"offset\": %u, \"size\": %u, \"linkage\": %u }", entry->offset, entry->size,
+			       btf_var(variable)->linkage);
+			separator = ",";
+		}
+	}
+	printf("%s", *separator ? "\n  " : "");
 }
 
 static bool print_object(const char *file)
@@ -159,7 +199,9 @@ static bool print_object(const char *file)
 		print_map(map);
 		separator = ",";
 	}
-	printf("%s] }", *separator ? "\n  " : "");
+	printf("%s],\n  \"variables\": [", *separator ? "\n  " : "");
+	print_variables(bpf_object__btf(object));
+	printf("] }");
 	bpf_object__close(object);
 	return true;
 }
