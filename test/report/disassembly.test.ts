@@ -222,7 +222,7 @@ for (const object of LOADED) {
           if (before.startsWith("; ")) {
             const { text: source = "", file = "", line: number } = ours?.source ?? {};
             const place = isOlderThan("6.9") ? "" : ` @ ${file.replace(/.*\//, "")}:${number}`;
-            assert.is(before.trimEnd(), `; ${source}${place}`, name);
+            assert.is(before.trimEnd(), `; ${source}${place}`.trimEnd(), name);
             sources++;
           }
         }
