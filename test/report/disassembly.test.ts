@@ -211,7 +211,9 @@ for (const object of LOADED) {
       let before = "";
       for (const line of (loaded.programs[name].log as string).split("\n")) {
         const [, slot, opcode, text] = INSTRUCTION.exec(line) ?? [];
-        if (slot !== undefined) {
+        // Linux 7.2 prints branches that it has found to go one way as it has rewritten them.
+        const isRewritten = text === "goto pc+0";
+        if (slot !== undefined && !isRewritten) {
           const ours = bySlot.get(Number(slot));
           assert.is(ours?.bytes.slice(0, 2), opcode, line);
           // The kernel prints addresses, or nothing, for what has names here.
