@@ -189,8 +189,17 @@ export class Btf {
   }
 
   /** @internal Own ids of some kinds, ascending; nothing is decoded. */
-  idsOf(isWanted: (kind: number) => boolean): Uint32Array {
-    return this.#numbersOf(isWanted).map((number) => this.firstId + number);
+  idsOf(...kinds: number[]): number[] {
+    const wanted = new Uint8Array(MAX_KIND + 1);
+    for (const kind of kinds) wanted[kind] = 1;
+    const offsets = this.#offsets;
+    const { words } = this;
+    const ids: number[] = [];
+    for (let number = 0; number < offsets.length; number++) {
+      const kind = (words[offsets[number]! + 1]! >>> 24) & MAX_KIND;
+      if (wanted[kind] === 1) ids.push(this.firstId + number);
+    }
+    return ids;
   }
 
   #owner(id: number): Btf {
@@ -224,14 +233,13 @@ export class Btf {
       this.strings,
       this.words,
       this.#offsets,
-      this.#numbersOf((kind) => isNamedKind[kind] !== 1),
+      this.#otherNumbers(),
     );
     return this.#declarationNames;
   }
 
-  /** Own types of some kinds by their number from the first own id on, ascending. */
-  #numbersOf(isWanted: (kind: number) => boolean): Uint32Array {
-    const kinds = Uint8Array.from({ length: MAX_KIND + 1 }, (_, kind) => Number(isWanted(kind)));
+  /** Own types of the kinds that are not sought by name, by number from the first own id on, ascending. */
+  #otherNumbers(): Uint32Array {
     const offsets = this.#offsets;
     const { words } = this;
     // Room for one more, since the last number is written before it is known to be wanted.
@@ -239,7 +247,7 @@ export class Btf {
     let count = 0;
     for (let number = 0; number < offsets.length; number++) {
       numbers[count] = number;
-      count += kinds[(words[offsets[number]! + 1]! >>> 24) & MAX_KIND]!;
+      count += 1 - isNamedKind[(words[offsets[number]! + 1]! >>> 24) & MAX_KIND]!;
     }
     return numbers.slice(0, count);
   }

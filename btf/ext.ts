@@ -12,7 +12,9 @@
 import { viewOf } from "../src/bytes.ts";
 import { BtfError } from "../src/error.ts";
 import type { Btf } from "./btf.ts";
+import { LineSection } from "./ext-lines.ts";
 import { byteOrder } from "./header.ts";
+import { hostWords } from "./walk.ts";
 
 /** The records of one ELF section. */
 export interface ExtSection<T> {
@@ -27,23 +29,6 @@ export interface ExtSection<T> {
 export interface FunctionInfo {
   readonly offset: number;
   readonly type: number;
-}
-
-/**
- * The source line of the instructions from `offset` bytes on, until the next record. struct
- * bpf_line_info.
- *
- * `file` and `text` are read when asked for, at most 1024 bytes of each; `fileOffset` and
- * `textOffset` are their offsets there.
- */
-export interface LineInfo {
-  readonly offset: number;
-  readonly file: string;
-  readonly text: string;
-  readonly line: number;
-  readonly column: number;
-  readonly fileOffset: number;
-  readonly textOffset: number;
 }
 
 /**
@@ -63,7 +48,7 @@ export interface CoreRecord {
 /** The parts of .BTF.ext, each by section in the order of the file; an absent part is empty. */
 export interface BtfExt {
   readonly functions: ExtSection<FunctionInfo>[];
-  readonly lines: ExtSection<LineInfo>[];
+  readonly lines: LineSection[];
   readonly relocations: ExtSection<CoreRecord>[];
 }
 
@@ -115,15 +100,25 @@ export function parseBtfExt(bytes: Uint8Array, btf: Btf): BtfExt {
       offset: HEADER.headerLength,
     });
   }
-  const reader: Reader = { view, little, btf, headerLength };
+  const reader: Reader = {
+    view,
+    little,
+    btf,
+    headerLength,
+    words: hostWords(wholeWords(bytes.subarray(headerLength)), little),
+  };
   return {
-    functions: readPart(reader, "function", HEADER.functions, FUNCTION_SIZE, readFunction),
-    lines: readPart(reader, "line", HEADER.lines, LINE_SIZE, readLine),
+    functions: readPart(reader, "function", HEADER.functions, FUNCTION_SIZE, readFunctions),
+    lines: readPart(reader, "line", HEADER.lines, LINE_SIZE, readLines),
     relocations:
       headerLength < HEADER_LENGTH_WITH_RELOCATIONS
         ? []
-        : readPart(reader, "CO-RE", HEADER.relocations, RELOCATION_SIZE, readRelocation),
+        : readPart(reader, "CO-RE", HEADER.relocations, RELOCATION_SIZE, readRelocations),
   };
+}
+
+function wholeWords(bytes: Uint8Array): Uint8Array {
+  return bytes.length % 4 === 0 ? bytes : bytes.subarray(0, bytes.length & ~3);
 }
 
 interface Reader {
@@ -131,21 +126,32 @@ interface Reader {
   readonly little: boolean;
   readonly btf: Btf;
   readonly headerLength: number;
+  /** What follows the header, which all offsets count from. */
+  readonly words: Uint32Array;
 }
+
+/** Reads the `count` records of a section from word `first` on, one every `step` words. */
+type ReadRecords<T> = (
+  reader: Reader,
+  section: string,
+  first: number,
+  step: number,
+  count: number,
+) => T;
 
 function readPart<T>(
   reader: Reader,
   what: string,
   field: number,
   minimum: number,
-  read: (reader: Reader, at: number) => T,
-): ExtSection<T>[] {
-  const { view, little, btf, headerLength } = reader;
+  read: ReadRecords<T>,
+): T[] {
+  const { view, little, btf, headerLength, words } = reader;
   const offset = view.getUint32(field, little);
   const length = view.getUint32(field + 4, little);
   const start = headerLength + offset;
   const end = start + length;
-  const found: ExtSection<T>[] = [];
+  const found: T[] = [];
   if (length === 0) return found;
   if (offset % 4 !== 0 || length < 4 || end > view.byteLength) {
     throw new BtfError(
@@ -164,105 +170,88 @@ function readPart<T>(
   }
   for (let at = start + 4; at < end; ) {
     // struct btf_ext_info_sec: name of the ELF section, number of records.
-    const count = at + 8 <= end ? view.getUint32(at + 4, little) : 0;
+    const word = (at - headerLength) / 4;
+    const count = at + 8 <= end ? words[word + 1]! : 0;
     if (count === 0 || at + 8 + count * size > end) {
       throw new BtfError(`reading .BTF.ext: ${count} ${what} records at byte ${at} of ${end}`, {
         offset: at,
       });
     }
-    const records: T[] = [];
-    const section = btf.strings.name(view.getUint32(at, little));
-    at += 8;
-    for (let i = 0; i < count; i++, at += size) records.push(read(reader, at));
-    found.push({ section, records });
+    found.push(read(reader, btf.strings.name(words[word]!), word + 2, size / 4, count));
+    at += 8 + count * size;
   }
   return found;
 }
 
-function readFunction({ view, little, btf }: Reader, at: number): FunctionInfo {
-  return {
-    offset: view.getUint32(at, little),
-    type: knownType(btf, view.getUint32(at + 4, little), at),
-  };
-}
-
-function readLine({ view, little, btf }: Reader, at: number): LineInfo {
-  return new Line(
-    btf,
-    view.getUint32(at, little),
-    knownString(btf, view.getUint32(at + 4, little), at),
-    knownString(btf, view.getUint32(at + 8, little), at),
-    view.getUint32(at + 12, little),
-  );
-}
-
-function readRelocation({ view, little, btf }: Reader, at: number): CoreRecord {
-  return {
-    offset: view.getUint32(at, little),
-    type: knownType(btf, view.getUint32(at + 4, little), at),
-    accessor: btf.strings.name(view.getUint32(at + 8, little)),
-    kind: view.getUint32(at + 12, little),
-  };
-}
-
-/**
- * Bytes of a file name or source line that are read; macros unfold to long ones, hostile objects to
- * endless ones.
- */
-const MAX_TEXT = 1024;
-
-/**
- * Lines by the thousand come with each object and are read only to explain a rejection, so their
- * texts stay unread.
- */
-class Line implements LineInfo {
-  readonly offset: number;
-  readonly fileOffset: number;
-  readonly textOffset: number;
-  readonly line: number;
-  readonly column: number;
-  readonly #btf: Btf;
-
-  constructor(btf: Btf, offset: number, file: number, text: number, position: number) {
-    this.#btf = btf;
-    this.offset = offset;
-    this.fileOffset = file;
-    this.textOffset = text;
-    // BPF_LINE_INFO_LINE_NUM and BPF_LINE_INFO_LINE_COL: 22 and 10 bits.
-    this.line = position >>> 10;
-    this.column = position & 0x3ff;
+function readFunctions(
+  reader: Reader,
+  section: string,
+  first: number,
+  step: number,
+  count: number,
+): ExtSection<FunctionInfo> {
+  const { words } = reader;
+  const records: FunctionInfo[] = [];
+  for (let at = first; records.length < count; at += step) {
+    records.push({ offset: words[at]!, type: knownType(reader, at) });
   }
-
-  get file(): string {
-    return this.#btf.strings.get(this.fileOffset, MAX_TEXT);
-  }
-
-  get text(): string {
-    return this.#btf.strings.get(this.textOffset, MAX_TEXT);
-  }
+  return { section, records };
 }
 
-function knownType(btf: Btf, id: number, at: number): number {
+function readLines(
+  reader: Reader,
+  section: string,
+  first: number,
+  step: number,
+  count: number,
+): LineSection {
+  const { btf, words } = reader;
+  const { end } = btf.strings;
+  const offsets = new Uint32Array(count);
+  for (let index = 0, at = first; index < count; index++, at += step) {
+    offsets[index] = words[at]!;
+    if (words[at + 1]! >= end || words[at + 2]! >= end) throw unknownText(reader, at);
+  }
+  return new LineSection(section, btf, words, first, step, offsets);
+}
+
+function readRelocations(
+  reader: Reader,
+  section: string,
+  first: number,
+  step: number,
+  count: number,
+): ExtSection<CoreRecord> {
+  const { btf, words } = reader;
+  const records: CoreRecord[] = [];
+  for (let at = first; records.length < count; at += step) {
+    records.push({
+      offset: words[at]!,
+      type: knownType(reader, at),
+      accessor: btf.strings.name(words[at + 2]!),
+      kind: words[at + 3]!,
+    });
+  }
+  return { section, records };
+}
+
+/** The type that the second word of a record names. */
+function knownType({ btf, words, headerLength }: Reader, at: number): number {
+  const id = words[at + 1]!;
   if (id >= btf.typeCount) {
+    const offset = headerLength + at * 4;
     throw new BtfError(
-      `reading .BTF.ext: record at byte ${at} names type ${id} of ${btf.typeCount}`,
-      {
-        offset: at,
-        typeId: id,
-      },
+      `reading .BTF.ext: record at byte ${offset} names type ${id} of ${btf.typeCount}`,
+      { offset, typeId: id },
     );
   }
   return id;
 }
 
-function knownString(btf: Btf, offset: number, at: number): number {
-  if (offset >= btf.strings.end) {
-    throw new BtfError(
-      `reading .BTF.ext: record at byte ${at} has a text past the end of strings`,
-      {
-        offset: at,
-      },
-    );
-  }
-  return offset;
+function unknownText({ headerLength }: Reader, at: number): BtfError {
+  const offset = headerLength + at * 4;
+  return new BtfError(
+    `reading .BTF.ext: record at byte ${offset} has a text past the end of strings`,
+    { offset },
+  );
 }

@@ -19,9 +19,9 @@ export {
   type CoreRecord,
   type ExtSection,
   type FunctionInfo,
-  type LineInfo,
   parseBtfExt,
 } from "./ext.ts";
+export type { LineInfo, LineSection } from "./ext-lines.ts";
 export { type BtfEdits, forKernel, type VariablePlace } from "./for-kernel.ts";
 export { FunctionLinkage, Kind, kindName, VariableLinkage } from "./kind.ts";
 export { essentialName } from "./names.ts";

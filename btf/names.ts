@@ -187,7 +187,7 @@ function baseBucketOf(strings: StringTable, offset: number): number {
 }
 
 /**
- * Whether a name is the query, or the query and an underscore and more. Compares from the end:
+ * Whether a name is the query, or the query and a flavour. Compares from the end:
  * names that share a bucket often share many of their first bytes, and seldom the last ones.
  */
 function beginsWith(
@@ -203,6 +203,8 @@ function beginsWith(
   const start = offset - strings.start;
   const after = bytes[start + length];
   if (after !== 0 && after !== UNDERSCORE) return false;
+  // Names that go on with one underscore are common, and need not be hashed.
+  if (after !== 0 && bytes[start + length + 1] !== UNDERSCORE) return false;
   for (let i = length - 1; i >= 0; i--) if (bytes[start + i] !== query[i]) return false;
   return true;
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { readSize } from "../src/bytes.ts";
 import { ElfError } from "../src/error.ts";
 
 /** Where something was read, for errors: a section, possibly before its name is known. */
@@ -39,14 +38,11 @@ export function sizeAt(
   what: string,
   base = 0,
 ): number {
-  try {
-    return readSize(view, offset, little);
-  } catch (cause) {
-    throw new ElfError(`reading the ELF file: ${what} is above 2^53`, {
-      offset: base + offset,
-      cause,
-    });
+  const size = addressAt(view, offset, little);
+  if (Number.isNaN(size)) {
+    throw new ElfError(`reading the ELF file: ${what} is above 2^53`, { offset: base + offset });
   }
+  return size;
 }
 
 /** A 64-bit address as a number, or NaN above 2^53: addresses of a kernel do not fit, and must not be rounded. */

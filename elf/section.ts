@@ -62,23 +62,40 @@ export function parseSections(bytes: Uint8Array, view: DataView, header: ElfHead
     const nameIndex = view.getUint32(at + sectionHeader.name, little);
     // Section 0 has no name; its other members hold counts that did not fit the header.
     const name = index === 0 || names === undefined ? "" : names.name(nameIndex);
-    const what = name === "" ? `of section ${index}` : `of section ${name}`;
-    sections.push({
+    const section: ElfSection = {
       index,
       name,
       type: view.getUint32(at + sectionHeader.type, little),
       flags: view.getUint32(at + sectionHeader.flags + (little ? 0 : 4), little),
       address: addressAt(view, at + sectionHeader.address, little),
       address64: view.getBigUint64(at + sectionHeader.address, little),
-      offset: sizeAt(view, at + sectionHeader.offset, little, `the offset ${what}`),
-      size: sizeAt(view, at + sectionHeader.bytes, little, `the size ${what}`),
+      offset: addressAt(view, at + sectionHeader.offset, little),
+      size: addressAt(view, at + sectionHeader.bytes, little),
       link: view.getUint32(at + sectionHeader.link, little),
       info: view.getUint32(at + sectionHeader.info, little),
-      alignment: sizeAt(view, at + sectionHeader.alignment, little, `the alignment ${what}`),
-      entrySize: sizeAt(view, at + sectionHeader.entrySize, little, `the entry size ${what}`),
-    });
+      alignment: addressAt(view, at + sectionHeader.alignment, little),
+      entrySize: addressAt(view, at + sectionHeader.entrySize, little),
+    };
+    const { offset, size, alignment, entrySize } = section;
+    if (Number.isNaN(offset + size + alignment + entrySize)) throw tooLarge(section, at);
+    sections.push(section);
   }
   return sections;
+}
+
+/** The error for a section whose header, at byte `at`, has a number above 2^53. */
+function tooLarge({ index, name, offset, size, alignment }: ElfSection, at: number): ElfError {
+  const [field, place] = Number.isNaN(offset)
+    ? ["offset", sectionHeader.offset]
+    : Number.isNaN(size)
+      ? ["size", sectionHeader.bytes]
+      : Number.isNaN(alignment)
+        ? ["alignment", sectionHeader.alignment]
+        : ["entry size", sectionHeader.entrySize];
+  return new ElfError(
+    `reading the ELF file: the ${field} of section ${name === "" ? index : name} is above 2^53`,
+    { offset: at + place },
+  );
 }
 
 /** The string table that names sections, read before any section is known by name. */

@@ -1,5 +1,5 @@
 /**
- * Reading and measuring bytes: strings, alignment, hexadecimal, 64-bit sizes as numbers. Nothing here knows a format.
+ * Reading and measuring bytes: strings, alignment, hexadecimal. Nothing here knows a format.
  *
  * @module
  */
@@ -34,17 +34,6 @@ export function toHex(bytes: Uint8Array): string {
 /** A DataView over the same memory as `bytes`. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** An unsigned 64-bit size or offset as a number; throws RangeError above 2^53. */
-export function readSize(view: DataView, offset: number, little: boolean): number {
-  const low = view.getUint32(little ? offset : offset + 4, little);
-  const high = view.getUint32(little ? offset + 4 : offset, little);
-  const value = high * 0x1_0000_0000 + low;
-  if (value > Number.MAX_SAFE_INTEGER) {
-    throw new RangeError(`64-bit value at offset ${offset} is above 2^53`);
-  }
-  return value;
 }
 
 /** Whether this machine stores the low byte first. */

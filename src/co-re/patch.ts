@@ -64,7 +64,16 @@ export function patchInstruction(
   little: boolean,
   result: CoreResult,
 ): Patch {
-  const view = viewOf(instructions);
+  return patchView(viewOf(instructions), slot, little, result);
+}
+
+/** The same through a view of all instructions, for those who patch many. */
+export function patchView(
+  view: DataView,
+  slot: number,
+  little: boolean,
+  result: CoreResult,
+): Patch {
   if (slot < 0 || (slot + 1) * SLOT > view.byteLength) {
     return { outcome: "error", message: `it does not exist` };
   }

@@ -6,12 +6,13 @@
  */
 
 import type { Btf } from "../../btf/index.ts";
+import { viewOf } from "../bytes.ts";
 import { RelocationError } from "../error.ts";
 import { type CandidateSet, unanswerable } from "./answer.ts";
 import { CoreKind, coreKindName } from "./kind.ts";
 import type { CoreQuestion } from "./local-access.ts";
 import { LocalObject } from "./local-object.ts";
-import { patchInstruction } from "./patch.ts";
+import { patchView } from "./patch.ts";
 import type { CoreResult } from "./result.ts";
 import type { CoreTarget } from "./target.ts";
 
@@ -40,12 +41,12 @@ export class Narrowing {
    */
   static over(local: Btf, relocations: Iterable<CoreRelocation>, target: CoreTarget): Narrowing {
     const narrowing = new Narrowing();
-    const questions = new Map<number, CoreRelocation>();
-    for (const relocation of relocations) {
-      if (relocation.order !== undefined) questions.set(relocation.order, relocation);
-    }
-    for (const [order, question] of [...questions].sort(([a], [b]) => a - b)) {
-      narrowing.#answers.set(order, computeRelocation(local, question, target, narrowing));
+    const answers = narrowing.#answers;
+    const inOrder = [...relocations].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
+    for (const question of inOrder) {
+      const { order } = question;
+      if (order === undefined || answers.has(order)) continue;
+      answers.set(order, computeRelocation(local, question, target, narrowing));
     }
     return narrowing;
   }
@@ -107,11 +108,12 @@ export function relocateProgram(
   name: string,
   narrowing: Narrowing = new Narrowing(),
 ): CoreResult[] {
+  const view = viewOf(instructions);
   return relocations.map((relocation) => {
     const { slot } = relocation;
     const result =
       narrowing.answer(relocation) ?? computeRelocation(local, relocation, target, narrowing);
-    const patch = patchInstruction(instructions, slot, little, result);
+    const patch = patchView(view, slot, little, result);
     if (patch.outcome === "patched" || result.poison) return result;
     const outcome = patch.outcome === "error" ? patch.outcome : result.outcome;
     return result.refused(outcome, `instruction ${slot} of ${name}: ${patch.message}`);

@@ -260,8 +260,15 @@ export class TypeReader {
       const nameOffset = words[member]!;
       if (nameOffset !== 0) {
         // Most names differ in their first letter, and most are not in the strings of a base.
-        if (nameOffset >= start && bytes[nameOffset - start] !== letter) continue;
-        if (!sameName(name, this.nameAt(nameOffset))) continue;
+        if (nameOffset < start) {
+          const inBase = this.nameAt(nameOffset);
+          if (!sameName(name, inBase.bytes, inBase.start)) continue;
+        } else if (
+          bytes[nameOffset - start] !== letter ||
+          !sameName(name, bytes, nameOffset - start)
+        ) {
+          continue;
+        }
       }
       const type = words[member + 1]!;
       const bits = words[member + 2]!;
@@ -309,11 +316,11 @@ export class TypeReader {
   }
 }
 
-/** Whether two texts are the same. */
-function sameName(a: Name, b: Name): boolean {
+/** Whether the text that begins at `otherStart` is the same. */
+function sameName({ bytes, start }: Name, other: Uint8Array, otherStart: number): boolean {
   for (let i = 0; ; i++) {
-    const byte = a.bytes[a.start + i];
-    if (byte !== b.bytes[b.start + i]) return false;
+    const byte = bytes[start + i];
+    if (byte !== other[otherStart + i]) return false;
     if (byte === 0 || byte === undefined) return true;
   }
 }

@@ -159,8 +159,10 @@ function elementValue(kind: number, types: TypeReader, place: Place, element: nu
 function offsetValue(types: TypeReader, offset: number, field: number): Value {
   // libbpf measures the field as a whole first, and refuses what has no size as a whole.
   const sizeType = types.resolve(field);
-  types.size(sizeType);
-  return { value: offset, size: types.size(types.innermost(sizeType)), sizeType, certain: true };
+  const whole = types.size(sizeType);
+  const isArray = types.kind(sizeType) === Kind.ARRAY;
+  const size = isArray ? types.size(types.innermost(sizeType)) : whole;
+  return { value: offset, size, sizeType, certain: true };
 }
 
 interface Word {

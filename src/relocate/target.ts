@@ -149,7 +149,9 @@ function resolve(
     if (offset > MAX_OFFSET) return fail(`offset ${offset} does not fit an instruction, against`);
     return { kind: "map-value", name: data, offset };
   }
-  const map = linkable.maps.get(symbol.section)?.get(symbol.value);
+  // The symbol of a section is followed by the place in it; that of a map is not.
+  const offset = symbol.type === SymbolType.SECTION ? symbol.value + imm : symbol.value;
+  const map = linkable.maps.get(symbol.section)?.get(offset);
   if (map !== undefined) return { kind: "map", name: map };
   return fail(`section ${target.name} holds no map, data or code for`);
 }

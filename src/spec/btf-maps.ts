@@ -111,11 +111,8 @@ function parseDefinition(
         map.valueSize = agree(name, "value", map.valueSize, sizeOf(btf, map.valueType));
         break;
       case "pinning": {
-        const pinning = number(btf, name, member);
-        if (pinning > 1)
-          throw fail(name, `asks for pinning ${pinning}; 0 (none) and 1 (by name) are known`);
         if (isInner) throw fail(name, "is the inner map of another one and cannot be pinned");
-        map.pinning = pinning === 1 ? 1 : 0;
+        map.pinning = number(btf, name, member);
         break;
       }
       case "values":

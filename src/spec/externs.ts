@@ -38,7 +38,7 @@ export function externsOf(file: ElfFile, types: ObjectTypes | undefined): Extern
       ksyms.push({ name: symbol.name, weak, kind: kindOf(types?.btf, id), type: id });
     }
   }
-  if (types !== undefined) place(types.btf, kconfig);
+  if (types !== undefined && kconfig.length > 0) place(types.btf, kconfig);
   return { kconfig, ksyms };
 }
 

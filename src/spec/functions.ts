@@ -15,6 +15,7 @@ import {
 } from "../../elf/index.ts";
 import { SLOT } from "../asm/index.ts";
 import { ObjectError } from "../error.ts";
+import type { CalledPlaces } from "./called.ts";
 import { isHidden, isUntyped, symbolsBySection } from "./symbols.ts";
 
 /** A function as it stands in the object, not yet linked with the functions that it calls. */
@@ -42,16 +43,47 @@ export function isCode(section: ElfSection): boolean {
   );
 }
 
+/** Names of local labels, which clang before 9 does not keep apart from functions. */
+const LABEL = /^(LBB|\.L)/;
+
 /** All functions, ascending by section and slot. */
-export function functionsOf(file: ElfFile): CodeFunction[] {
+export function functionsOf(file: ElfFile, called: CalledPlaces): CodeFunction[] {
   const bySection = symbolsBySection(
     file,
-    (symbol, section) => isCode(section) && (symbol.type === SymbolType.FUNC || isUntyped(symbol)),
+    (symbol, section) => isCode(section) && symbol.type === SymbolType.FUNC,
   );
-  return bySection.flatMap(([section, symbols]) => {
-    const typed = symbols.filter((symbol) => symbol.type === SymbolType.FUNC);
-    const chosen = typed.length > 0 ? typed : symbols;
-    return chosen.map((symbol, at) => cut(file, section, symbol, chosen[at + 1]));
+  const typed = new Set(bySection.map(([section]) => section));
+  if (file.sections.some((section) => isCode(section) && !typed.has(section))) {
+    bySection.push(...untypedFunctions(file, typed, called));
+    bySection.sort((a, b) => a[0].index - b[0].index);
+  }
+  return bySection.flatMap(([section, symbols]) =>
+    symbols.map((symbol, at) => cut(file, section, symbol, symbols[at + 1])),
+  );
+}
+
+/** Functions without a type: global symbols, and those local ones that are called. */
+function untypedFunctions(
+  file: ElfFile,
+  typed: ReadonlySet<ElfSection>,
+  called: CalledPlaces,
+): [ElfSection, ElfSymbol[]][] {
+  const bySection = symbolsBySection(
+    file,
+    (symbol, section) =>
+      isCode(section) && !typed.has(section) && symbol.type === SymbolType.NOTYPE,
+  );
+  return bySection.map(([section, symbols]) => {
+    const places = new Set(symbols.filter(isUntyped).map(({ value }) => value));
+    const chosen = symbols.filter((symbol) => {
+      if (isUntyped(symbol)) return true;
+      const { name, value } = symbol;
+      if (places.has(value) || !called.has(section.index, value / SLOT)) return false;
+      if (LABEL.test(name)) return false;
+      places.add(value);
+      return true;
+    });
+    return [section, chosen];
   });
 }
 
@@ -93,11 +125,13 @@ function cut(
 /** Functions in order of section and slot, found by any slot that they cover. */
 export class FunctionTable {
   readonly all: readonly CodeFunction[];
+  readonly #called: CalledPlaces;
   readonly #first: Map<number, number> = new Map();
   #byName: Map<string, CodeFunction> | undefined;
 
-  constructor(functions: readonly CodeFunction[]) {
+  constructor(functions: readonly CodeFunction[], called: CalledPlaces) {
     this.all = functions;
+    this.#called = called;
     for (const [index, { section }] of functions.entries()) {
       if (!this.#first.has(section)) this.#first.set(section, index);
     }
@@ -127,9 +161,10 @@ export class FunctionTable {
 
   /**
    * Whether a function can be loaded by itself. Functions of `.text` are subprograms (libbpf 1.5), and so are static
-   * functions of other sections.
+   * functions of other sections that anything calls; the others are for tail calls, or for the caller to attach.
    */
   isEntryPoint(fn: CodeFunction, textSection: number): boolean {
-    return fn.section !== textSection && fn.global;
+    if (fn.section === textSection) return false;
+    return fn.global || !this.#called.has(fn.section, fn.slot);
   }
 }

@@ -6,7 +6,13 @@
  * @module
  */
 
-import { type ElfFile, type ElfSection, type ElfSymbol, SymbolType } from "../../elf/index.ts";
+import {
+  type ElfFile,
+  type ElfSection,
+  type ElfSymbol,
+  SymbolBinding,
+  SymbolType,
+} from "../../elf/index.ts";
 import { viewOf } from "../bytes.ts";
 import { ObjectError } from "../error.ts";
 import type { DeclaredMap } from "./btf-maps.ts";
@@ -18,6 +24,7 @@ const MAP_DEF = { type: 0, keySize: 4, valueSize: 8, maxEntries: 12, flags: 16, 
 
 /** All maps of legacy sections, by section, ascending by offset. */
 export function legacyMaps(file: ElfFile): [ElfSection, DeclaredMap[]][] {
+  if (!file.sections.some(({ name }) => isLegacyMaps(name))) return [];
   const bySection = symbolsBySection(
     file,
     (symbol, { name }) =>
@@ -30,6 +37,12 @@ function mapsOf(file: ElfFile, section: ElfSection, symbols: readonly ElfSymbol[
   const data = file.data(section);
   const view = viewOf(data);
   return symbols.map((symbol, position) => {
+    if (symbol.binding === SymbolBinding.LOCAL) {
+      throw new ObjectError(
+        `map ${symbol.name} is static: remove \`static\` so that it can be found by its name`,
+        { section: section.name },
+      );
+    }
     const next = symbols[position + 1]?.value ?? data.length;
     const room = Math.min(next, data.length) - symbol.value;
     const size = symbol.size || room;

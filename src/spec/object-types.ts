@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Btf, type DatasecType, Kind } from "../../btf/index.ts";
+import { type Btf, type DatasecType, type DeclTagType, Kind } from "../../btf/index.ts";
 import { type ElfSymbol, SymbolBinding, SymbolType } from "../../elf/index.ts";
 import { ObjectError } from "../error.ts";
 import { isHidden } from "./symbols.ts";
@@ -41,35 +41,31 @@ export class ObjectTypes {
   constructor(btf: Btf, symbols: readonly ElfSymbol[]) {
     this.btf = btf;
     this.#symbols = dataSymbols(symbols);
-    for (const id of btf.idsOf(isDeclaration)) {
-      switch (btf.kind(id)) {
+    for (const id of btf.idsOf(Kind.DATASEC, Kind.VAR, Kind.FUNC, Kind.DECL_TAG)) {
+      const type = btf.type(id);
+      switch (type.kind) {
         case Kind.DATASEC:
-          if (!this.sections.has(btf.name(id))) this.sections.set(btf.name(id), id);
+          if (!this.sections.has(type.name)) this.sections.set(type.name, id);
           break;
         case Kind.VAR:
-        case Kind.FUNC: {
-          const type = btf.type(id);
-          if (
-            "linkage" in type &&
-            type.linkage === Linkage.EXTERN &&
-            !this.externs.has(type.name)
-          ) {
+        case Kind.FUNC:
+          if (type.linkage === Linkage.EXTERN && !this.externs.has(type.name)) {
             this.externs.set(type.name, id);
           }
           break;
-        }
-        case Kind.DECL_TAG: {
-          const tag = btf.type(id);
-          if (tag.kind !== Kind.DECL_TAG || tag.component !== -1) break;
-          const tags = this.#tags.get(tag.type);
-          if (tags === undefined) this.#tags.set(tag.type, [tag.name]);
-          else tags.push(tag.name);
-          if (tag.name.startsWith(EXCEPTION_CALLBACK)) {
-            this.exceptionCallbacks.set(tag.type, tag.name.slice(EXCEPTION_CALLBACK.length));
-          }
+        case Kind.DECL_TAG:
+          if (type.component === -1) this.#addTag(type);
           break;
-        }
       }
+    }
+  }
+
+  #addTag({ type, name }: DeclTagType): void {
+    const tags = this.#tags.get(type);
+    if (tags === undefined) this.#tags.set(type, [name]);
+    else tags.push(name);
+    if (name.startsWith(EXCEPTION_CALLBACK)) {
+      this.exceptionCallbacks.set(type, name.slice(EXCEPTION_CALLBACK.length));
     }
   }
 
@@ -131,10 +127,6 @@ export class ObjectTypes {
     });
     return { size, variables };
   }
-}
-
-function isDeclaration(kind: number): boolean {
-  return kind === Kind.DATASEC || kind === Kind.VAR || kind === Kind.FUNC || kind === Kind.DECL_TAG;
 }
 
 function dataSymbols(symbols: readonly ElfSymbol[]): Map<string, ElfSymbol> {

@@ -12,6 +12,7 @@ import { type Linked, link } from "../relocate/link.ts";
 import { type Linkable, relocationTargets, type SectionTargets } from "../relocate/target.ts";
 import { MapType, ProgramType } from "../uapi.ts";
 import { btfMaps, type DeclaredMap } from "./btf-maps.ts";
+import { CalledPlaces } from "./called.ts";
 import {
   arenaData,
   type DataSection,
@@ -28,7 +29,7 @@ import { ObjectTypes } from "./object-types.ts";
 import { sectionMeaning } from "./sections.ts";
 import { type ProgramAt, structOpsMaps } from "./struct-ops-maps.ts";
 import { checkSymbols } from "./symbols.ts";
-import type { DataLayout, MapSpec, ObjectSpec, ProgramSpec } from "./types.ts";
+import type { DataLayout, MapSpec, ObjectSpec, ProgramLine, ProgramSpec } from "./types.ts";
 
 /** All programs of an object together may not link to more bytes than this: subprograms are copied into each. */
 const MAX_LINKED_BYTES = 0x0200_0000;
@@ -102,7 +103,6 @@ class ObjectParser {
 
   parse(): ObjectSpec {
     const file = this.#file;
-    const table = new FunctionTable(functionsOf(file));
     const data = this.#readMaps();
     const { kconfig, ksyms } = externsOf(file, this.#types);
     for (const { name, offset } of kconfig) this.#linkable.kconfig.set(name, offset);
@@ -111,6 +111,9 @@ class ObjectParser {
     }
     if (kconfig.length > 0 && this.#types !== undefined)
       this.#add(kconfigMap(kconfig, this.#types));
+    const targets = relocationTargets(file, this.#linkable);
+    const called = new CalledPlaces(file, targets);
+    const table = new FunctionTable(functionsOf(file, called), called);
     const programAt = this.#programAt(table);
     for (const map of structOpsMaps(file, this.#types, programAt)) this.#add(map);
     return {
@@ -118,7 +121,7 @@ class ObjectParser {
       license: this.#license(),
       kernelVersion: this.#version(),
       btf: this.#types?.btf,
-      programs: this.#programs(table, relocationTargets(file, this.#linkable)),
+      programs: this.#programs(table, targets),
       maps: this.#maps,
       variables: variablesOf(file, data, this.#types),
       kconfig,
@@ -243,6 +246,8 @@ class ObjectParser {
     const optional = main.sectionName.startsWith("?");
     const section = optional ? main.sectionName.slice(1) : main.sectionName;
     const { prefix: _, ...meaning } = sectionMeaning(section);
+    const readLines = this.#ext.lines(linked.placed);
+    let lines: ProgramLine[] | undefined;
     return {
       name: main.name,
       section,
@@ -250,7 +255,13 @@ class ObjectParser {
       autoload: !optional,
       instructions: linked.instructions,
       functions: this.#ext.functions(linked.placed),
-      lines: this.#ext.lines(linked.placed),
+      get lines() {
+        lines ??= readLines();
+        return lines;
+      },
+      set lines(given) {
+        lines = given;
+      },
       coreRelocations: this.#ext.coreRelocations(linked.placed),
       references: linked.references,
     };

@@ -15,3 +15,15 @@ export function lowerBound(records: readonly { offset: number }[], offset: numbe
   }
   return low;
 }
+
+/** The same in a list of offsets alone. */
+export function lowerBoundOf(offsets: Uint32Array, offset: number): number {
+  let low = 0;
+  let high = offsets.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (offsets[middle]! < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

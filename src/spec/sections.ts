@@ -138,7 +138,11 @@ const SECTIONS: readonly Row[] = [
 ];
 
 const exact = new Map<string, Row>();
-for (const row of SECTIONS) exact.set(row[0].replace(/\+$/, ""), row);
+for (const row of SECTIONS) exact.set(withoutPlus(row[0]), row);
+
+function withoutPlus(pattern: string): string {
+  return pattern.endsWith("+") ? pattern.slice(0, -1) : pattern;
+}
 
 /** What a section name says. */
 export interface SectionMeaning {
@@ -197,6 +201,6 @@ function meaning(row: Row, attachTo: string): SectionMeaning {
       ((flags & SLEEPABLE) !== 0 ? ProgramFlags.SLEEPABLE : 0) |
       ((flags & FRAGS) !== 0 ? ProgramFlags.XDP_HAS_FRAGS : 0),
     attachTo,
-    prefix: pattern.replace(/\+$/, ""),
+    prefix: withoutPlus(pattern),
   };
 }

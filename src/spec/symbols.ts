@@ -43,7 +43,7 @@ export function symbolsBySection(
     else symbols.push(symbol);
   }
   for (const symbols of found.values()) symbols.sort((a, b) => a.value - b.value);
-  return [...found].sort(([a], [b]) => a.index - b.index);
+  return [...found].sort((a, b) => a[0].index - b[0].index);
 }
 
 /** Refuses symbols of sections with values or sizes above 2^53, so that nobody has to expect NaN. */

@@ -54,7 +54,7 @@ export interface ProgramSpec {
   instructions: Uint8Array;
   /** Functions in `instructions`, the entry point first. */
   functions: ProgramFunction[];
-  /** Source lines of `instructions`, ascending by slot. */
+  /** Source lines of `instructions`, ascending by slot; decoded when first read. */
   lines: ProgramLine[];
   /** CO-RE relocations of `instructions`, ascending by slot. */
   coreRelocations: ProgramCoreRelocation[];
@@ -118,8 +118,8 @@ export interface MapSpec {
   maxEntries: number;
   /** `MapFlags`. */
   flags: number;
-  /** 1: pinned and reused by name. */
-  pinning: 0 | 1;
+  /** 1: pinned and reused by name. Larger numbers are of other loaders (Cilium's has 16), and refused when loading. */
+  pinning: number;
   /** False for function tables of `?.struct_ops`: the map is left out unless this is set. */
   autocreate: boolean;
   mapExtra: bigint;

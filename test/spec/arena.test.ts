@@ -7,11 +7,10 @@ import * as assert from "uvu/assert";
 import { BtfBuilder } from "../../btf/index.ts";
 import { SectionType, SymbolType } from "../../elf/index.ts";
 import { decodeAll, PseudoSource } from "../../src/asm/index.ts";
-import { CollectionSpec } from "../../src/collection.ts";
-import { ObjectError, UnsupportedError } from "../../src/error.ts";
+import { ObjectError } from "../../src/error.ts";
 import type { ObjectSpec } from "../../src/spec/index.ts";
 import { MapFlags, MapType } from "../../src/uapi.ts";
-import { fixtureObjects, fixturePath } from "../helper/fixtures.ts";
+import { fixtureObjects } from "../helper/fixtures.ts";
 import {
   addInt,
   addSection,
@@ -129,21 +128,6 @@ test("the variables need one arena, and no more", () => {
     refusal(ObjectError, () => object(["one", "two"])),
     /declares several maps of type arena/,
   );
-});
-
-test("loading says that the variables are not stored yet, before anything is done", () => {
-  const spec = CollectionSpec.fromFile(fixturePath("arena.clang22.el.o"));
-  try {
-    spec.loadSync();
-    assert.unreachable("it was loaded");
-  } catch (error) {
-    assert.instance(error, UnsupportedError, String(error));
-    assert.match(
-      (error as UnsupportedError).message,
-      /create map arena: .*variables in this arena/,
-    );
-    assert.is((error as UnsupportedError).feature, "loading variables of arenas");
-  }
 });
 
 test.run();

@@ -500,4 +500,35 @@ test("relocations with addends in code are refused: they would be passed over", 
   );
 });
 
+test("source lines that stand in disorder and in several lists come ascending, decoded when they are read", () => {
+  const types = new BtfBuilder();
+  addInt(types);
+  const name = types.string("socket");
+  const file = types.string("a.c");
+  const line = (slot: number): number[] => [slot * 8, file, 0, (slot + 1) << 10];
+  const { programs } = readObject({
+    types,
+    ext: { lines: [16, name, 2, ...line(3), ...line(0), name, 2, ...line(1), ...line(9)] },
+    sections: [code("socket", [mov(0), mov(0), exit, mov(0), exit])],
+    symbols: [fn("first", "socket", 0, 3), fn("second", "socket", 3, 2)],
+  });
+  const { first, second } = programs;
+  assert.equal(
+    first?.lines.map(({ slot, source }) => [slot, source.line, source.file]),
+    [
+      [0, 1, "a.c"],
+      [1, 2, "a.c"],
+    ],
+  );
+  assert.equal(
+    second?.lines.map(({ slot, source }) => [slot, source.line]),
+    [[0, 4]],
+  );
+  assert.is(first?.lines, first?.lines);
+  const copy = { ...first! };
+  assert.is(copy.lines, first?.lines);
+  first!.lines = [];
+  assert.equal([first!.lines, copy.lines.length], [[], 2]);
+});
+
 test.run();
