@@ -6,6 +6,7 @@
 
 import type { Codec } from "../btf/index.ts";
 import { hostLittleEndian } from "../src/bytes.ts";
+import { SyscallError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { KeyedMap, type LookupOptions, type UpdateOptions } from "./keyed.ts";
 import type { MapShape } from "./map.ts";
@@ -84,7 +85,7 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
 
   /**
    * The elements in place, shared with programs; undefined when the map was not created with the
-   * flag MMAPABLE (Linux 5.5). Mapped once, until the map is closed. From then on {@link get} and
+   * flag MMAPABLE (Linux 5.5), or when this handle only reads or only writes. Mapped once, until the map is closed. From then on {@link get} and
    * {@link set} of this handle make no system calls either.
    */
   memory(): MapMemory | undefined {
@@ -117,6 +118,20 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
       return;
     }
     this.codecs.value.encode(value, memory.bytes, memory.offsetOf(index));
+  }
+
+  protected override explainUpdate(error: unknown, flags = 0): unknown {
+    if (!(error instanceof SyscallError)) return super.explainUpdate(error, flags);
+    const { code, errno, syscall, command } = error;
+    const reason =
+      code === "E2BIG"
+        ? `an index lies beyond the end of an array of ${this.maxEntries}`
+        : code === "EEXIST"
+          ? "every index of an array has a value, and the flags say noexist"
+          : undefined;
+    if (reason === undefined) return super.explainUpdate(error, flags);
+    const options = { errno, syscall, command, cause: error };
+    return new SyscallError(`update an element of map ${this.name}: ${reason}`, options);
   }
 }
 

@@ -9,6 +9,7 @@
 
 import { SyscallError } from "../src/error.ts";
 import { checkOptions } from "../src/options.ts";
+import { emptyMap } from "../src/spec/empty.ts";
 import type { MapSpec } from "../src/spec/types.ts";
 import { mapCreate } from "../src/sys/bpf.ts";
 import { effectiveCapabilities } from "../src/sys/capabilities.ts";
@@ -19,6 +20,7 @@ import { defineMap, type MapDefinition } from "./definition.ts";
 import { explainCreation } from "./diagnosis.ts";
 import { type HandleOptions, handleOf } from "./handle.ts";
 import type { BpfMap } from "./map.ts";
+import { type StorageTypes, storageTypes } from "./storage-types.ts";
 
 /** What a map is created with besides its spec. */
 export interface CreateOptions extends HandleOptions {
@@ -32,30 +34,66 @@ export interface CreateOptions extends HandleOptions {
   token?: FileDescriptor | undefined;
 }
 
+/**
+ * A map to create: its type, and what differs from nothing. Sizes are 0, flags are none, and the
+ * name is empty by default.
+ */
+export interface MapInit extends Partial<Omit<MapSpec, "type" | "inner">> {
+  /** `MapType`. */
+  type: number;
+  /** The template of the maps in a map of maps. */
+  inner?: MapInit | undefined;
+}
+
 const OPTIONS = ["btf", "int64", "vmlinuxValueType", "valueTypeBtf", "token"] as const;
 /** Refusals that another attempt would meet again. */
 const FINAL: ReadonlySet<string> = new Set(["EPERM", "ENOMEM", "ENFILE", "EMFILE"]);
 
 /**
- * Creates the map that `spec` describes, which is not changed, and gives a handle by its type.
+ * Creates the map that `init` describes, which is not changed, and gives a handle by its type. A
+ * MapSpec of an object will do, and so will `{ type: MapType.HASH, keySize: 4, valueSize: 8,
+ * maxEntries: 64 }`.
  *
- * Initial contents are not stored here: they need the other maps, and the programs.
+ * Initial contents are not stored here: they need the other maps, and the programs. Nor is it
+ * pinned, whatever the spec says; {@link BpfMap.pin} does that.
  *
- * @throws RangeError for sizes that no map of the type can have; UnsupportedError when the running
+ * @throws TypeError for members that a MapSpec does not have; RangeError for sizes that no map of
+ *   the type can have; UnsupportedError when the running
  *   kernel is older than the map type or a flag; SyscallError otherwise, with the reason in its
  *   message where it can be told.
  */
-export function createMap(spec: MapSpec, options: CreateOptions = {}): BpfMap {
+export function createMap(init: MapInit, options: CreateOptions = {}): BpfMap {
   checkOptions("create a map", options, OPTIONS);
+  const spec = completeSpec(init);
   const cpus = possibleCpus();
   const definition = defineMap(spec, { cpus, pageSize: pageSize() });
   const inner = createTemplate(spec, options);
+  let types: StorageTypes | undefined;
   try {
-    const { fd, flags } = tryToCreate(spec, definition, options, inner);
-    return handleOf(fd, { ...definition, flags }, spec, { int64: options.int64 });
+    types = storageTypes(definition, options.btf);
+    const { fd, flags } = tryToCreate(
+      spec,
+      { ...definition, ...types },
+      { ...options, btf: types?.btf ?? options.btf },
+      inner,
+    );
+    try {
+      return handleOf(fd, { ...definition, flags }, spec, { int64: options.int64 });
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
   } finally {
+    types?.btf.close();
     inner?.close();
   }
+}
+
+function completeSpec(init: MapInit): MapSpec {
+  const empty = emptyMap("", "");
+  checkOptions(`create map ${init.name ?? ""}`.trimEnd(), init, Object.keys(empty));
+  const { inner, ...members } = init;
+  return { ...empty, ...members, inner: inner && completeSpec(inner) };
 }
 
 /**

@@ -12,9 +12,11 @@ import type { Codec } from "../btf/index.ts";
 import { SyscallError } from "../src/error.ts";
 import { mapGetFdById } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
+import { openDirectory } from "../src/sys/file.ts";
 import { indexCodec } from "./array.ts";
 import { HashMap } from "./hash.ts";
 import { BpfMap, type MapShape } from "./map.ts";
+import { type DescriptorSource, descriptorNumber } from "./source.ts";
 import type { Codecs } from "./types.ts";
 
 /** Anything that owns a descriptor, such as a map or a program. */
@@ -68,6 +70,16 @@ export abstract class DescriptorMap<K, H extends Handle> extends BpfMap {
     return this.#ids.delete(key);
   }
 
+  /** Lets go of all objects. */
+  clear(): void {
+    for (const [key] of [...this.entries()]) this.delete(key);
+  }
+
+  /** Keys of all objects in the map. */
+  *keys(): IterableIterator<K> {
+    for (const [key] of this.entries()) yield key;
+  }
+
   /** Keys and ids of all objects in the map. */
   entries(): IterableIterator<[K, number]> {
     return this.#ids.entries();
@@ -96,12 +108,21 @@ export class MapOfMaps<K = unknown> extends DescriptorMap<K, BpfMap> {
     this.#handle = handle;
   }
 
-  /** Opens the map at `key`, to be closed by the caller; undefined when there is none. */
-  open(key: K): BpfMap | undefined {
+  /**
+   * A handle of the map at `key`, to be closed by the caller; undefined when there is none, or when
+   * it went away in that moment. Throws SyscallError with code `EPERM` without CAP_SYS_ADMIN, which
+   * opening by id takes.
+   */
+  get(key: K): BpfMap | undefined {
     const id = this.idOf(key);
     if (id === undefined) return undefined;
     const name = `${this.name}[${String(key)}]`;
-    return this.#handle(mapGetFdById(id, `map ${name}`), name);
+    try {
+      return this.#handle(mapGetFdById(id, `map ${name}`), name);
+    } catch (error) {
+      if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   protected override explain(error: unknown, inner: BpfMap): unknown {
@@ -110,7 +131,12 @@ export class MapOfMaps<K = unknown> extends DescriptorMap<K, BpfMap> {
   }
 }
 
-/** A program array (`BPF_MAP_TYPE_PROG_ARRAY`), the targets of tail calls by index. Linux 4.2. */
+/**
+ * A program array (`BPF_MAP_TYPE_PROG_ARRAY`), the targets of tail calls by index. Linux 4.2.
+ *
+ * The kernel empties it when the last handle and pin of it are gone, although programs still use
+ * it: keep it, or the collection that it belongs to, open.
+ */
 export class ProgramArray<H extends Handle = Handle> extends DescriptorMap<number, H> {
   constructor(fd: FileDescriptor, shape: MapShape) {
     super(fd, shape, { key: indexCodec });
@@ -120,6 +146,71 @@ export class ProgramArray<H extends Handle = Handle> extends DescriptorMap<numbe
     if (!(error instanceof SyscallError) || error.code !== "EINVAL") return error;
     const what = `put program ${program.name} into ${this.name}`;
     return explained(error, `${what}: its type differs from that of the other programs or callers`);
+  }
+}
+
+/**
+ * An array of descriptors of which nothing can be read back. Indexes that are empty look like all
+ * others.
+ */
+abstract class WriteOnlyArray<S> extends BpfMap {
+  readonly #slots: HashMap<number, number>;
+
+  constructor(fd: FileDescriptor, shape: MapShape) {
+    super(fd, shape);
+    this.#slots = new HashMap(fd, shape, { key: indexCodec, value: indexCodec }, shape.valueSize);
+  }
+
+  /** Lets go of what is at `index`; false when there is nothing. */
+  delete(index: number): boolean {
+    return this.#slots.delete(index);
+  }
+
+  /** Stores what `source` stands for at `index`. Throws SyscallError. */
+  abstract set(index: number, source: S): void;
+
+  /** Stores a descriptor. */
+  protected store(index: number, number: number): void {
+    if (index >= this.maxEntries) {
+      throw new RangeError(`map ${this.name}: index ${index} of an array of ${this.maxEntries}`);
+    }
+    this.#slots.set(index, number);
+  }
+}
+
+/**
+ * Perf events by CPU (`BPF_MAP_TYPE_PERF_EVENT_ARRAY`), into which programs write events or whose
+ * counters they read. Linux 4.3.
+ *
+ * An event leaves the array when the handle through which it was stored is closed, unless the map
+ * has the flag PRESERVE_ELEMS (Linux 5.10).
+ */
+export class PerfEventArray extends WriteOnlyArray<DescriptorSource> {
+  /** Stores a perf event by its descriptor. Throws SyscallError, `EINVAL` when it is none. */
+  override set(index: number, event: DescriptorSource): void {
+    this.store(index, descriptorNumber(event, `put a perf event into map ${this.name}`));
+  }
+}
+
+/**
+ * Cgroups by index (`BPF_MAP_TYPE_CGROUP_ARRAY`), against which programs test packets and tasks.
+ * Linux 4.8.
+ */
+export class CgroupArray extends WriteOnlyArray<DescriptorSource | string> {
+  /**
+   * Stores a cgroup (version 2) by the path of its folder or a descriptor of it.
+   *
+   * @throws SyscallError with code `ENOENT` when there is no such folder, `EBADF` when it is no
+   *   cgroup.
+   */
+  override set(index: number, cgroup: DescriptorSource | string): void {
+    const what = `put a cgroup into map ${this.name}`;
+    if (typeof cgroup === "string") {
+      using folder = openDirectory(cgroup, what);
+      this.store(index, folder.number);
+    } else {
+      this.store(index, descriptorNumber(cgroup, what));
+    }
   }
 }
 

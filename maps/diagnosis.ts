@@ -73,15 +73,35 @@ const SIZELESS: ReadonlySet<number> = new Set([
   MapType.CGROUP_STORAGE,
   MapType.PERCPU_CGROUP_STORAGE,
 ]);
-const NEVER_PREALLOCATED: ReadonlySet<number> = new Set([...STORAGES, MapType.LPM_TRIE]);
+const NEVER_PREALLOCATED: ReadonlySet<number> = new Set([
+  ...STORAGES,
+  MapType.LPM_TRIE,
+  MapType.RHASH,
+]);
 const MAY_ALLOCATE_LATE: ReadonlySet<number> = new Set([
   ...NEVER_PREALLOCATED,
   MapType.HASH,
   MapType.PERCPU_HASH,
   MapType.HASH_OF_MAPS,
-  MapType.RHASH,
 ]);
 const QUEUES: ReadonlySet<number> = new Set([MapType.QUEUE, MapType.STACK, MapType.BLOOM_FILTER]);
+/** Types whose keys are indexes or descriptors of 4 bytes. */
+const SHORT_KEYS: ReadonlySet<number> = new Set([
+  ...STORAGES,
+  MapType.ARRAY,
+  MapType.PERCPU_ARRAY,
+  MapType.PROG_ARRAY,
+  MapType.CGROUP_ARRAY,
+  MapType.ARRAY_OF_MAPS,
+  MapType.STACK_TRACE,
+  MapType.DEVMAP,
+  MapType.DEVMAP_HASH,
+  MapType.CPUMAP,
+  MapType.XSKMAP,
+  MapType.SOCKMAP,
+  MapType.REUSEPORT_SOCKARRAY,
+  MapType.INSN_ARRAY,
+]);
 const SHAPELESS: ReadonlySet<number> = new Set([
   MapType.RINGBUF,
   MapType.USER_RINGBUF,
@@ -195,12 +215,35 @@ function invalidField({
   if (late && !MAY_ALLOCATE_LATE.has(type)) {
     return `a ${name} map is always preallocated; drop BPF_F_NO_PREALLOC`;
   }
+  if (type === MapType.ARENA && (flags & MapFlags.MMAPABLE) === 0) {
+    return "an arena map needs map_flags BPF_F_MMAPABLE";
+  }
   if (SHAPELESS.has(type)) return undefined;
   if (QUEUES.has(type) && keySize !== 0) return `a ${name} map has no key; key size is ${keySize}`;
   if (!QUEUES.has(type) && keySize === 0) return "key size is 0";
   if (valueSize === 0) return "value size is 0";
-  const isArray = type === MapType.ARRAY || type === MapType.PERCPU_ARRAY;
-  if (isArray && keySize !== 4) return `the key of a ${name} map is 4 bytes, not ${keySize}`;
+  if (SHORT_KEYS.has(type) && keySize !== 4) {
+    return `the key of a ${name} map is 4 bytes, not ${keySize}`;
+  }
+  return wrongValue(name, type, keySize, valueSize);
+}
+
+/** What is wrong with the sizes of keys and values that the type gives a form. */
+function wrongValue(
+  name: string,
+  type: number,
+  keySize: number,
+  valueSize: number,
+): string | undefined {
+  if (type === MapType.LPM_TRIE && (keySize < 5 || keySize > 260)) {
+    return `the key of a ${name} map is a length of 4 bytes and 1 to 256 bytes, not ${keySize} in all`;
+  }
+  if (type === MapType.STACK_TRACE && valueSize % 8 !== 0) {
+    return `the value of a ${name} map is 8 bytes times the depth, not ${valueSize}`;
+  }
+  if (type === MapType.INSN_ARRAY && valueSize !== 16) {
+    return `the value of a ${name} map is 16 bytes, not ${valueSize}`;
+  }
   if (holdsDescriptors(type) && valueSize !== 4) {
     return `the value of a ${name} map is 4 bytes, not ${valueSize}`;
   }

@@ -8,14 +8,23 @@ import type { MapSpec } from "../src/spec/types.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { possibleCpus } from "../src/sys/kernel.ts";
 import { MapType } from "../src/uapi.ts";
+import { Arena } from "./arena.ts";
 import { ArrayMap, indexCodec, PerCpuArrayMap } from "./array.ts";
+import { BloomFilter } from "./bloom.ts";
 import { valueBytes } from "./definition.ts";
-import { MapOfMaps, ProgramArray } from "./descriptors.ts";
+import { CgroupArray, MapOfMaps, PerfEventArray, ProgramArray } from "./descriptors.ts";
 import { GenericMap } from "./generic.ts";
 import { HashMap, PerCpuHashMap } from "./hash.ts";
 import { mapInfo } from "./info.ts";
-import type { BpfMap, MapShape } from "./map.ts";
+import { InstructionArray } from "./instruction-array.ts";
+import { type BpfMap, type MapShape, setMaker } from "./map.ts";
+import { QueueMap, StackMap } from "./queue.ts";
+import { CpuMap, DeviceMap } from "./redirect.ts";
 import { RingBuffer } from "./ringbuf.ts";
+import { SocketMap } from "./sockets.ts";
+import { StackTraceMap } from "./stack-trace.ts";
+import { AttachedStorageMap, StorageMap } from "./storage.ts";
+import { type Prefix, prefixCodec, TrieMap } from "./trie.ts";
 import { MapTypes, rawCodecs } from "./types.ts";
 
 /** How a handle converts what it reads and writes. */
@@ -43,6 +52,17 @@ export function handleOf(
   spec: HandleSpec | undefined,
   options: HandleOptions = {},
 ): BpfMap {
+  const map = construct(fd, shape, spec, options);
+  setMaker(map, (copy, frozen) => handleOf(copy, { ...shape, frozen }, spec, options));
+  return map;
+}
+
+function construct(
+  fd: FileDescriptor,
+  shape: MapShape,
+  spec: HandleSpec | undefined,
+  options: HandleOptions,
+): BpfMap {
   const { name, type, keySize, valueSize } = shape;
   const { keyType = 0, valueType = 0, btf } = spec ?? {};
   const cpus = possibleCpus();
@@ -52,6 +72,7 @@ export function handleOf(
   switch (type) {
     case MapType.HASH:
     case MapType.LRU_HASH:
+    case MapType.RHASH:
       return new HashMap(fd, shape, types(), bytes);
     case MapType.PERCPU_HASH:
     case MapType.LRU_PERCPU_HASH:
@@ -60,10 +81,30 @@ export function handleOf(
       return new ArrayMap(fd, shape, types(), bytes);
     case MapType.PERCPU_ARRAY:
       return new PerCpuArrayMap(fd, shape, types<number, unknown[]>(), bytes);
+    case MapType.LPM_TRIE:
+      return trieOf(fd, shape, types(), keyType !== 0 && btf !== undefined);
+    case MapType.QUEUE:
+      return new QueueMap(fd, shape, types());
+    case MapType.STACK:
+      return new StackMap(fd, shape, types());
+    case MapType.BLOOM_FILTER:
+      return new BloomFilter(fd, shape, types());
     case MapType.RINGBUF:
       return new RingBuffer(fd, shape, types());
-    case MapType.PROG_ARRAY:
-      return new ProgramArray(fd, shape);
+    case MapType.ARENA:
+      return new Arena(fd, shape, shape.mapExtra ?? 0n);
+    case MapType.STACK_TRACE:
+      return new StackTraceMap(fd, shape);
+    case MapType.INSN_ARRAY:
+      return new InstructionArray(fd, shape);
+    case MapType.SK_STORAGE:
+    case MapType.INODE_STORAGE:
+    case MapType.TASK_STORAGE:
+    case MapType.CGRP_STORAGE:
+      return new StorageMap(fd, shape, types());
+    case MapType.CGROUP_STORAGE:
+    case MapType.PERCPU_CGROUP_STORAGE:
+      return new AttachedStorageMap(fd, shape, types(), bytes);
     case MapType.ARRAY_OF_MAPS:
     case MapType.HASH_OF_MAPS: {
       const codecs = type === MapType.ARRAY_OF_MAPS ? { key: indexCodec } : types();
@@ -71,9 +112,53 @@ export function handleOf(
         handleOfExisting(inner, of, spec?.inner, options);
       return new MapOfMaps<unknown>(fd, shape, codecs, open);
     }
+    case MapType.SOCKHASH:
+      return new SocketMap<unknown>(fd, shape, types());
     default:
-      return new GenericMap(fd, shape, rawCodecs(keySize, bytes), bytes);
+      return (
+        constructIndexed(fd, shape) ?? new GenericMap(fd, shape, rawCodecs(keySize, bytes), bytes)
+      );
   }
+}
+
+/** Maps by index whose values are objects of the kernel; undefined for other types. */
+function constructIndexed(fd: FileDescriptor, shape: MapShape): BpfMap | undefined {
+  switch (shape.type) {
+    case MapType.PROG_ARRAY:
+      return new ProgramArray(fd, shape);
+    case MapType.PERF_EVENT_ARRAY:
+      return new PerfEventArray(fd, shape);
+    case MapType.CGROUP_ARRAY:
+      return new CgroupArray(fd, shape);
+    case MapType.DEVMAP:
+    case MapType.DEVMAP_HASH:
+      return new DeviceMap(fd, shape);
+    case MapType.CPUMAP:
+      return new CpuMap(fd, shape);
+    case MapType.SOCKMAP:
+    case MapType.XSKMAP:
+    case MapType.REUSEPORT_SOCKARRAY:
+      return new SocketMap(fd, shape, { key: indexCodec });
+    default:
+      return undefined;
+  }
+}
+
+function trieOf(
+  fd: FileDescriptor,
+  shape: MapShape,
+  types: MapTypes,
+  isTyped: boolean,
+): TrieMap<unknown> {
+  const bytes = shape.valueSize;
+  if (isTyped) return new TrieMap(fd, shape, types, bytes);
+  const codecs = {
+    key: prefixCodec(shape.keySize),
+    get value() {
+      return types.value;
+    },
+  };
+  return new TrieMap<Prefix>(fd, shape, codecs, bytes) as TrieMap<unknown>;
 }
 
 /**

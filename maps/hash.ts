@@ -5,18 +5,22 @@
  */
 
 import { SyscallError, UnsupportedError } from "../src/error.ts";
-import { KeyedMap } from "./keyed.ts";
+import { ErasableMap } from "./erasable.ts";
+import { type ChunkOptions, chunksOf, lacksBatches } from "./iterate.ts";
+import type { BatchOptions } from "./keyed.ts";
 import { rawCodecs } from "./types.ts";
 
 /** First release whose hash maps can be asked for a value and its removal in one step. */
 const TAKE_SINCE = "5.14";
+const WALKED_BATCH = 4096;
 
 /**
- * A hash map (`BPF_MAP_TYPE_HASH`, `LRU_HASH`) with keys of type `K` and values of type `V`.
+ * A hash map (`BPF_MAP_TYPE_HASH`, `LRU_HASH`, and `RHASH` of Linux 7.2) with keys of type `K` and
+ * values of type `V`.
  *
  * `raw` is the same map with keys and values as bytes.
  */
-export class HashMap<K = unknown, V = unknown> extends KeyedMap<K, V> {
+export class HashMap<K = unknown, V = unknown> extends ErasableMap<K, V> {
   #raw: HashMap<Uint8Array, Uint8Array> | undefined;
 
   /** The same map on bytes; it shares the descriptor, and closing either closes both. */
@@ -31,21 +35,6 @@ export class HashMap<K = unknown, V = unknown> extends KeyedMap<K, V> {
   }
 
   /**
-   * Number of elements, counted by walking over them; the kernel keeps no count that user space can
-   * read.
-   */
-  get size(): number {
-    return this.count();
-  }
-
-  /** Removes `key`; false when the map does not have it. */
-  delete(key: K): boolean {
-    const access = this.access;
-    this.codecs.key.encode(key, access.key, 0);
-    return access.delete();
-  }
-
-  /**
    * Removes `key` and gives the value that it had, in one step that no program can come between;
    * undefined when the map does not have it. Linux 5.14.
    */
@@ -55,7 +44,7 @@ export class HashMap<K = unknown, V = unknown> extends KeyedMap<K, V> {
     try {
       return access.lookupAndDelete() ? this.codecs.value.decode(access.value, 0) : undefined;
     } catch (error) {
-      if (!(error instanceof SyscallError) || !/^(EINVAL|ENOTSUPP)$/.test(error.code)) throw error;
+      if (!isRefusal(error)) throw error;
       throw new UnsupportedError(`take an element from map ${this.name}`, {
         feature: "lookup and delete in hash maps",
         since: TAKE_SINCE,
@@ -64,14 +53,53 @@ export class HashMap<K = unknown, V = unknown> extends KeyedMap<K, V> {
     }
   }
 
-  /** Removes every element that is there when the walk over the map meets it. */
-  clear(): void {
+  /**
+   * Removes all elements, some at a time, and gives what they were. What programs store meanwhile
+   * is among them or stays; nothing is lost between reading and removing where kernel and map type
+   * have batches (Linux 5.6) or single steps (5.14).
+   *
+   * A value that cannot be decoded, such as one of 2^53 or more with `int64: "number"`, ends the
+   * walk after its batch was removed.
+   */
+  batchLookupAndDelete(options: BatchOptions = {}): IterableIterator<[K, V][]> {
+    const how = { ...this.batchOptions("batchLookupAndDelete", options), take: true };
+    return this.pairs(() => chunksOf(this.batchSource, how) ?? this.#takenOneByOne(how));
+  }
+
+  /** All elements, which are removed: {@link batchLookupAndDelete} in one array. */
+  drain(): [K, V][] {
+    const entries: [K, V][] = [];
+    for (const batch of this.batchLookupAndDelete()) for (const entry of batch) entries.push(entry);
+    return entries;
+  }
+
+  *#takenOneByOne({ size = WALKED_BATCH }: ChunkOptions): Generator<[Uint8Array, Uint8Array][]> {
     const access = this.access;
+    let batch: [Uint8Array, Uint8Array][] = [];
     for (const key of this.rawKeys()) {
       access.key.set(key);
-      access.delete();
+      if (this.#takeOne()) batch.push([key, access.value.slice()]);
+      if (batch.length < size) continue;
+      yield batch;
+      batch = [];
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  /** Reads and removes the element of the key that stands in the memory for calls. */
+  #takeOne(): boolean {
+    const access = this.access;
+    try {
+      return access.lookupAndDelete();
+    } catch (error) {
+      if (!lacksBatches(error)) throw error;
+      return access.lookup() && access.delete();
     }
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof SyscallError && /^(EINVAL|ENOTSUPP|EOPNOTSUPP)$/.test(error.code);
 }
 
 /**

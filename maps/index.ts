@@ -4,17 +4,37 @@
  * @module
  */
 
+export { Arena } from "./arena.ts";
 export { ArrayMap, PerCpuArrayMap } from "./array.ts";
-export { type CreateOptions, createMap } from "./create.ts";
-export { DescriptorMap, type Handle, MapOfMaps, ProgramArray } from "./descriptors.ts";
+export { BatchError } from "./batch.ts";
+export { BloomFilter } from "./bloom.ts";
+export { type CreateOptions, createMap, type MapInit } from "./create.ts";
+export {
+  CgroupArray,
+  DescriptorMap,
+  type Handle,
+  MapOfMaps,
+  PerfEventArray,
+  ProgramArray,
+} from "./descriptors.ts";
+export { ErasableMap } from "./erasable.ts";
 export { GenericMap } from "./generic.ts";
 export { type HandleOptions, type HandleSpec, handleOf, handleOfExisting } from "./handle.ts";
 export { HashMap, PerCpuHashMap } from "./hash.ts";
 export { type MapInfo, mapInfo } from "./info.ts";
-export { KeyedMap, type LookupOptions, type UpdateOptions } from "./keyed.ts";
-export { BpfMap, type MapShape } from "./map.ts";
+export { InstructionArray, type InstructionPlace } from "./instruction-array.ts";
+export {
+  type BatchOptions,
+  KeyedMap,
+  type LookupOptions,
+  type UpdateOptions,
+} from "./keyed.ts";
+export { BpfMap, type MapAccessMode, type MapShape } from "./map.ts";
 export { MapMemory } from "./memory.ts";
+export { type MapSource, type OpenOptions, openMap } from "./open.ts";
+export { type PushOptions, QueueMap, StackMap } from "./queue.ts";
 export type { Budget } from "./reading.ts";
+export { CpuMap, type CpuQueue, type Device, DeviceMap, RawTargets } from "./redirect.ts";
 export type { RecordCallback } from "./ring.ts";
 export {
   type EventOptions,
@@ -23,4 +43,9 @@ export {
   RingBuffer,
   type RingStatistics,
 } from "./ringbuf.ts";
-export { Variable, type VariableSource } from "./variable.ts";
+export { SocketMap } from "./sockets.ts";
+export type { DescriptorSource } from "./source.ts";
+export { type BuildIdFrame, StackTraceMap } from "./stack-trace.ts";
+export { AttachedStorageMap, StorageMap, type StorageOwner } from "./storage.ts";
+export { type Prefix, TrieMap } from "./trie.ts";
+export { Variable, type VariableMemory, type VariableSource } from "./variable.ts";

@@ -30,6 +30,16 @@ export interface BatchSource {
   readonly maxEntries: number;
 }
 
+/** How elements are read in batches. */
+export interface ChunkOptions {
+  /** Elements in a batch; more where a bucket of a hash has more. Default: by their size. */
+  readonly size?: number | undefined;
+  /** Flags of each element, `UpdateFlags.LOCK` or none. */
+  readonly flags?: number | undefined;
+  /** Whether elements are removed as they are read; hashes only. */
+  readonly take?: boolean | undefined;
+}
+
 /** Keys and values of this many bytes are asked for at once, unless a bucket needs more. */
 const CHUNK_BYTES = 0x1_0000;
 const CHUNK_MOST = 4096;
@@ -48,29 +58,42 @@ const WITHOUT_BATCHES: ReadonlySet<string> = new Set([
  * All elements in chunks; undefined when kernel or map type have no batches. Linux 5.6, per-CPU
  * arrays 5.13.
  */
-export function chunksOf(map: BatchSource): Iterable<Chunk> | undefined {
+export function chunksOf(
+  map: BatchSource,
+  options: ChunkOptions = {},
+): Iterable<Chunk> | undefined {
   const { keySize, valueBytes, maxEntries } = map;
-  const size = keySize + valueBytes;
-  const least = Math.min(CHUNK_LEAST, Math.floor(CHUNK_BYTES_MOST / size));
-  const fitting = Math.max(least, Math.min(CHUNK_MOST, Math.floor(CHUNK_BYTES / size)));
-  const buffer = new BatchBuffer(keySize, valueBytes, Math.max(1, Math.min(fitting, maxEntries)));
+  const size = Math.min(options.size ?? chunkSize(keySize + valueBytes), maxEntries);
+  const buffer = new BatchBuffer(keySize, valueBytes, Math.max(1, size));
   try {
-    const first = lookUp(buffer, map);
-    return chunksAfter(first, buffer, map);
+    const first = lookUp(buffer, map, options);
+    return chunksAfter(first, buffer, map, options);
   } catch (error) {
-    if (error instanceof BpfError && WITHOUT_BATCHES.has(error.code)) return undefined;
+    if (lacksBatches(error)) return undefined;
     throw error;
   }
+}
+
+/** Elements of `bytes` each that are worth a system call. */
+export function chunkSize(bytes: number): number {
+  const least = Math.min(CHUNK_LEAST, Math.floor(CHUNK_BYTES_MOST / bytes));
+  return Math.max(1, least, Math.min(CHUNK_MOST, Math.floor(CHUNK_BYTES / bytes)));
+}
+
+/** Whether an error says that kernel or map type have no batches, or not such ones. */
+export function lacksBatches(error: unknown): boolean {
+  return error instanceof BpfError && WITHOUT_BATCHES.has(error.code);
 }
 
 function* chunksAfter(
   first: { count: number; done: boolean },
   buffer: BatchBuffer,
   map: BatchSource,
+  options: ChunkOptions,
 ): Iterable<Chunk> {
   let keys = memoryOf(buffer.keys);
   let values = memoryOf(buffer.values);
-  for (let result = first; ; result = lookUp(buffer, map)) {
+  for (let result = first; ; result = lookUp(buffer, map, options)) {
     if (keys.bytes !== buffer.keys) {
       keys = memoryOf(buffer.keys);
       values = memoryOf(buffer.values);
@@ -85,10 +108,14 @@ function memoryOf(bytes: Uint8Array): ValueMemory {
 }
 
 /** Looks up the next chunk; a bucket that is larger than the buffer makes the buffer grow. */
-function lookUp(buffer: BatchBuffer, map: BatchSource): { count: number; done: boolean } {
+function lookUp(
+  buffer: BatchBuffer,
+  map: BatchSource,
+  { flags = 0, take = false }: ChunkOptions,
+): { count: number; done: boolean } {
   for (;;) {
     try {
-      return buffer.lookup(map.fd);
+      return take ? buffer.lookupAndDelete(map.fd, flags) : buffer.lookup(map.fd, flags);
     } catch (error) {
       const full = error instanceof BpfError && error.code === "ENOSPC";
       // The kernel rounds the size of some maps up.

@@ -9,8 +9,9 @@ import { SyscallError } from "../src/error.ts";
 import { checkOptions } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { MapAccess } from "../src/sys/map-access.ts";
-import { UpdateFlags } from "../src/uapi.ts";
-import { chunksOf, walkKeys } from "./iterate.ts";
+import { MapType, UpdateFlags } from "../src/uapi.ts";
+import { fillBatches, storeBatches } from "./batch.ts";
+import { type BatchSource, type Chunk, type ChunkOptions, chunksOf, walkKeys } from "./iterate.ts";
 import { BpfMap, type MapShape } from "./map.ts";
 import { type Codecs, type ValueMemory, valueDecoder } from "./types.ts";
 
@@ -31,6 +32,21 @@ export interface UpdateOptions {
   lock?: boolean | undefined;
 }
 
+/** How elements are read in batches. */
+export interface BatchOptions extends LookupOptions {
+  /**
+   * Elements in a batch; a bucket of a hash that has more makes a larger one. Default: what 64 KiB
+   * hold, 16 to 4096.
+   */
+  size?: number | undefined;
+}
+
+/**
+ * Types whose batches would not end while elements come and go: the kernel begins again where a key
+ * has vanished.
+ */
+const ENDLESS_BATCHES: ReadonlySet<number> = new Set([MapType.LPM_TRIE]);
+
 const UPDATE = {
   any: UpdateFlags.ANY,
   noexist: UpdateFlags.NOEXIST,
@@ -46,10 +62,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /** Bytes of a value as the kernel copies it: all CPUs' values in per-CPU maps. */
   protected readonly valueBytes: number;
   #access: MapAccess | undefined;
-  #batches = true;
+  #batches: boolean;
 
   constructor(fd: FileDescriptor, shape: MapShape, codecs: Codecs<K, V>, valueBytes: number) {
     super(fd, shape);
+    this.#batches = !ENDLESS_BATCHES.has(shape.type);
     this.codecs = codecs;
     this.valueBytes = valueBytes;
   }
@@ -61,7 +78,8 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   get(key: K, options?: LookupOptions): V | undefined {
     const access = this.access;
     this.codecs.key.encode(key, access.key, 0);
-    const found = access.lookup(options === undefined ? 0 : lookupFlags(options));
+    const found =
+      options === undefined ? access.lookup() : this.#lookup(access, lookupFlags("get", options));
     return found ? this.codecs.value.decode(access.value, 0) : undefined;
   }
 
@@ -76,11 +94,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     const access = this.access;
     this.codecs.key.encode(key, access.key, 0);
     this.codecs.value.encode(value, access.value, 0);
-    const flags = options === undefined ? 0 : updateFlags(options);
+    const flags = options === undefined ? 0 : updateFlags("set", options);
     try {
       access.update(flags);
     } catch (error) {
-      throw this.explainUpdate(error);
+      throw this.explainUpdate(error, flags);
     }
   }
 
@@ -122,6 +140,74 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 
   /**
+   * All elements as {@link entries}, some at a time: each step is one system call where kernel and
+   * map type have batches (Linux 5.6, per-CPU arrays 5.13), and reads key by key where they have
+   * none. No batch holds a key twice.
+   */
+  batchLookup(options: BatchOptions = {}): IterableIterator<[K, V][]> {
+    const how = this.batchOptions("batchLookup", options);
+    return this.pairs(() => this.chunks(how) ?? this.#walkedBatches(how));
+  }
+
+  /**
+   * Stores many elements in few system calls, and returns how many. Nothing is stored when a key or
+   * a value does not fit its type. Flags other than `any` go to the kernel one element at a time.
+   *
+   * @throws BatchError, whose `done` says how many were stored before the kernel refused one, with
+   *   the codes of {@link set}; RangeError or TypeError that names the field.
+   */
+  batchUpdate(entries: Iterable<readonly [K, V]>, options?: UpdateOptions): number {
+    const flags = options === undefined ? 0 : updateFlags("batchUpdate", options);
+    const { key, value } = this.codecs;
+    const filled = fillBatches(this.batchSource, entries, ([each, of], buffer, at) => {
+      key.encode(each, buffer.keys, at * this.keySize);
+      value.encode(of, buffer.values, at * this.valueBytes);
+    });
+    return storeBatches(this.batchSource, filled, flags, this.access, (error) =>
+      this.explainUpdate(error, flags),
+    );
+  }
+
+  /** What batches need to know of this map. */
+  protected get batchSource(): BatchSource & { readonly name: string } {
+    const { fd, name, keySize, valueBytes, maxEntries } = this;
+    return { fd, name, keySize, valueBytes, maxEntries };
+  }
+
+  /** The options of a reading in batches. */
+  protected batchOptions(method: string, options: BatchOptions): ChunkOptions {
+    checkOptions(method, options, ["size", "lock"]);
+    const { size, lock } = options;
+    if (size !== undefined && !(Number.isInteger(size) && size > 0 && size <= 0x100_0000)) {
+      throw new RangeError(`${method}: a batch of ${size} elements; it may have 1 to 2^24`);
+    }
+    return { size, flags: lock === true ? UpdateFlags.LOCK : 0 };
+  }
+
+  /** The elements of chunks, typed. The first chunk is fetched when the first one is asked for. */
+  protected *pairs(
+    chunks: () => Iterable<Chunk | [Uint8Array, Uint8Array][]>,
+  ): Generator<[K, V][]> {
+    const key = valueDecoder(this.codecs.key);
+    const value = valueDecoder(this.codecs.value);
+    const { keySize, valueBytes } = this;
+    for (const chunk of chunks()) {
+      if (Array.isArray(chunk)) {
+        yield chunk.map(([keyBytes, bytes]) => [
+          key({ bytes: keyBytes, view: viewOf(keyBytes) }, 0),
+          value({ bytes, view: viewOf(bytes) }, 0),
+        ]);
+        continue;
+      }
+      const { keys, values, count } = chunk;
+      yield Array.from({ length: count }, (_, at) => [
+        key(keys, at * keySize),
+        value(values, at * valueBytes),
+      ]);
+    }
+  }
+
+  /**
    * The memory through which elements pass; made at the first use, since many maps are only used by
    * programs.
    */
@@ -150,17 +236,41 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 
   /** The elements by batches, undefined where there are none. */
-  protected chunks(): ReturnType<typeof chunksOf> {
+  protected chunks(options: ChunkOptions = {}): ReturnType<typeof chunksOf> {
     if (!this.#batches) return undefined;
-    const { fd, keySize, valueBytes, maxEntries } = this;
-    const chunks = chunksOf({ fd, keySize, valueBytes, maxEntries });
-    this.#batches = chunks !== undefined;
+    const chunks = chunksOf(this.batchSource, options);
+    // With a flag the refusal may be of the flag.
+    if (options.flags === undefined || options.flags === 0) this.#batches = chunks !== undefined;
     return chunks;
   }
 
+  /** Elements as bytes, in batches that are read key by key. */
+  *#walkedBatches({ size = 4096, flags = 0 }: ChunkOptions): Generator<[Uint8Array, Uint8Array][]> {
+    const access = this.access;
+    let batch: [Uint8Array, Uint8Array][] = [];
+    for (const key of this.#walk()) {
+      access.key.set(key);
+      if (this.#lookup(access, flags)) batch.push([key, access.value.slice()]);
+      if (batch.length < size) continue;
+      yield batch;
+      batch = [];
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  #lookup(access: MapAccess, flags: number): boolean {
+    try {
+      return access.lookup(flags);
+    } catch (error) {
+      throw lockError(error, this.name, flags) ?? error;
+    }
+  }
+
   /** The error of an update, with what it means for this map. */
-  protected explainUpdate(error: unknown): unknown {
+  protected explainUpdate(error: unknown, flags = 0): unknown {
     if (!(error instanceof SyscallError)) return error;
+    const locked = lockError(error, this.name, flags);
+    if (locked !== undefined) return locked;
     const meaning: Record<string, string> = {
       EEXIST: "the key is there already and the flags say noexist",
       ENOENT: "the key is not there and the flags say exist",
@@ -204,16 +314,28 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 }
 
-export function lookupFlags(options: LookupOptions): number {
-  checkOptions("get", options, ["lock"]);
+/** What EINVAL means when the lock was asked for. */
+function lockError(error: unknown, name: string, flags: number): SyscallError | undefined {
+  if (!(error instanceof SyscallError) || error.code !== "EINVAL") return undefined;
+  if ((flags & UpdateFlags.LOCK) === 0) return undefined;
+  const { errno, syscall, command } = error;
+  return new SyscallError(
+    `use the lock of an element of map ${name}: its values have no struct bpf_spin_lock that the ` +
+      "kernel knows of",
+    { errno, syscall, command, cause: error },
+  );
+}
+
+function lookupFlags(method: string, options: LookupOptions): number {
+  checkOptions(method, options, ["lock"]);
   return options.lock === true ? UpdateFlags.LOCK : 0;
 }
 
-export function updateFlags(options: UpdateOptions): number {
-  checkOptions("set", options, ["flags", "lock"]);
+export function updateFlags(method: string, options: UpdateOptions): number {
+  checkOptions(method, options, ["flags", "lock"]);
   const flags = UPDATE[options.flags ?? "any"];
   if (flags === undefined) {
-    throw new TypeError(`set: flags "${options.flags}" are not any, noexist or exist`);
+    throw new TypeError(`${method}: flags "${options.flags}" are not any, noexist or exist`);
   }
   return options.lock === true ? flags | UpdateFlags.LOCK : flags;
 }

@@ -4,11 +4,15 @@
  * @module
  */
 
-import { unlinkSync } from "node:fs";
-import { SyscallError } from "../src/error.ts";
-import { mapFreeze, objectPin } from "../src/sys/bpf.ts";
+import { BpfError, SyscallError } from "../src/error.ts";
+import { mapFreeze, objectGet, objectPin } from "../src/sys/bpf.ts";
+import { explainPin, removePin } from "../src/sys/bpf-file-system.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
+import { MapFlags } from "../src/uapi.ts";
 import { type MapInfo, mapInfo } from "./info.ts";
+
+/** What system calls may do with a map through one descriptor; programs are not bound by it. */
+export type MapAccessMode = "read-write" | "read" | "write";
 
 /** The shape of a map, as it was created or found. */
 export interface MapShape {
@@ -22,6 +26,22 @@ export interface MapShape {
   readonly maxEntries: number;
   /** `MapFlags`. */
   readonly flags: number;
+  /** What the type makes of it: the address of an arena, hash functions of a Bloom filter. */
+  readonly mapExtra?: bigint | undefined;
+  /** Whether it was frozen when it was found. */
+  readonly frozen?: boolean | undefined;
+  /** What the descriptor was opened for; by default what the flags say. */
+  readonly mode?: MapAccessMode | undefined;
+}
+
+/** Makes another handle of the same class and types, which owns `fd`. */
+type Maker = (fd: FileDescriptor, frozen: boolean) => BpfMap;
+
+const makers = new WeakMap<BpfMap, Maker>();
+
+/** Says how {@link BpfMap.clone} makes the like of `map`. */
+export function setMaker(map: BpfMap, maker: Maker): void {
+  makers.set(map, maker);
 }
 
 /**
@@ -42,11 +62,13 @@ export abstract class BpfMap implements Disposable {
   readonly maxEntries: number;
   /** `MapFlags` that it was created with. */
   readonly flags: number;
+  /** What system calls may do through this handle; the kernel refuses the rest with `EPERM`. */
+  readonly mode: MapAccessMode;
   /** The descriptor, owned by this handle. */
   readonly fd: FileDescriptor;
   #id: number | undefined;
   #pin: string | undefined;
-  #frozen = false;
+  #frozen: boolean;
 
   constructor(fd: FileDescriptor, shape: MapShape) {
     this.fd = fd;
@@ -56,6 +78,8 @@ export abstract class BpfMap implements Disposable {
     this.valueSize = shape.valueSize;
     this.maxEntries = shape.maxEntries;
     this.flags = shape.flags;
+    this.mode = shape.mode ?? modeOf(shape.flags);
+    this.#frozen = shape.frozen ?? false;
   }
 
   /** Number of the map, by which others can open it while it exists. Linux 4.13. */
@@ -69,13 +93,13 @@ export abstract class BpfMap implements Disposable {
     return this.fd.closed;
   }
 
-  /** Whether {@link freeze} was called here. */
+  /** Whether {@link freeze} was called here, or the map was found frozen. */
   get frozen(): boolean {
     return this.#frozen;
   }
 
-  /** Where {@link pin} put it, undefined when it is not pinned by this handle. */
-  get pinnedAt(): string | undefined {
+  /** Where it is pinned as far as this handle knows: where {@link pin} put it, or it was found. */
+  get pinnedPath(): string | undefined {
     return this.#pin;
   }
 
@@ -88,8 +112,8 @@ export abstract class BpfMap implements Disposable {
    * Makes the map read-only for user space, for good; programs still write unless they may not.
    * Linux 5.2.
    *
-   * @throws SyscallError with code `EBUSY` while the map is mapped for writing or was frozen
-   *   before.
+   * @throws SyscallError with code `EBUSY` while the map is mapped for writing, `EBUSY` or `EPERM`
+   *   (by the kernel's age) when it was frozen before.
    */
   freeze(): void {
     mapFreeze(this.fd);
@@ -98,25 +122,55 @@ export abstract class BpfMap implements Disposable {
 
   /**
    * Gives the map a path in a BPF file system, where it stays after this process ends, until {@link
-   * unpin}.
+   * unpin}. A map that is pinned elsewhere moves there; what is there already is never replaced.
+   * Pinning it again where it is does nothing.
    *
-   * @throws SyscallError with code `EEXIST` when something is pinned there, `EPERM` when the path
-   *   is on no BPF file system, `ENOENT` when the folder does not exist.
+   * @throws SyscallError with code `EEXIST` when something else is pinned there, `ENOENT` when the
+   *   folder does not exist, `EPERM` for a name with a dot or without the privilege; BpfError with
+   *   code `ERR_NOT_BPFFS` when the path is in another file system.
    */
   pin(path: string): void {
     try {
       objectPin(this.fd, path);
     } catch (error) {
-      throw explainPin(error, this.name, path);
+      if (path === this.#pin && isExisting(error) && this.#isAt(path)) return;
+      throw explainPin(error, `map ${this.name}`, path);
     }
+    const before = this.#pin;
     this.#pin = path;
+    if (before !== undefined && before !== path) removePin(before, `map ${this.name}`);
   }
 
-  /** Removes the path that {@link pin} gave the map. Does nothing when it has none. */
+  /** Removes the path that the map is pinned at. Does nothing when it has none. */
   unpin(): void {
     if (this.#pin === undefined) return;
-    unlinkSync(this.#pin);
+    removePin(this.#pin, `map ${this.name}`);
     this.#pin = undefined;
+  }
+
+  /**
+   * Another handle of the same map, with a descriptor of its own, to be closed on its own. It knows
+   * of no pin.
+   *
+   * @throws TypeError for the view of a map on bytes (`raw`): clone the map itself.
+   */
+  clone(): this {
+    const make = makers.get(this);
+    if (make === undefined) {
+      throw new TypeError(`clone map ${this.name}: this is a view of it; clone the map itself`);
+    }
+    const fd = this.fd.duplicate();
+    try {
+      return make(fd, this.#frozen) as this;
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
+  }
+
+  /** @internal Takes note of a path that the map was found at. */
+  foundAt(path: string): void {
+    this.#pin = path;
   }
 
   /**
@@ -130,13 +184,28 @@ export abstract class BpfMap implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+
+  /** Whether what is pinned at `path` is this very map. */
+  #isAt(path: string): boolean {
+    try {
+      const fd = objectGet(path);
+      try {
+        return mapInfo(fd).id === this.id;
+      } finally {
+        fd.close();
+      }
+    } catch (error) {
+      if (error instanceof SyscallError) return false;
+      throw error;
+    }
+  }
 }
 
-function explainPin(error: unknown, name: string, path: string): unknown {
-  if (!(error instanceof SyscallError) || error.code !== "EPERM") return error;
-  return new SyscallError(
-    `pin map ${name} at ${path}: the path must be on a BPF file system, such as one made by ` +
-      "`mount -t bpf bpf /sys/fs/bpf`, and pinning needs CAP_BPF",
-    { errno: error.errno, syscall: error.syscall, command: error.command, cause: error },
-  );
+function modeOf(flags: number): MapAccessMode {
+  if ((flags & MapFlags.RDONLY) !== 0) return "read";
+  return (flags & MapFlags.WRONLY) !== 0 ? "write" : "read-write";
+}
+
+function isExisting(error: unknown): boolean {
+  return error instanceof BpfError && error.code === "EEXIST";
 }

@@ -11,12 +11,14 @@ import type { FileDescriptor } from "../src/sys/fd.ts";
 import { pageSize } from "../src/sys/kernel.ts";
 import { Mapping } from "../src/sys/mapping.ts";
 import { MapFlags } from "../src/uapi.ts";
+import type { MapAccessMode } from "./map.ts";
 
 /** What mapping needs to know of an array. */
 export interface MappableArray {
   readonly fd: FileDescriptor;
   readonly flags: number;
   readonly frozen: boolean;
+  readonly mode: MapAccessMode;
   readonly valueSize: number;
   readonly maxEntries: number;
 }
@@ -41,12 +43,13 @@ export class MapMemory {
   }
 
   /**
-   * Maps an array until its descriptor is closed; undefined when it was not created with MMAPABLE.
+   * Maps an array until its descriptor is closed; undefined when it was not created with MMAPABLE,
+   * or when its handle only reads or only writes, which the kernel maps in no way.
    * For reading and writing where the kernel allows that, for reading otherwise. Throws
    * SyscallError.
    */
   static of(map: MappableArray): MapMemory | undefined {
-    if ((map.flags & MapFlags.MMAPABLE) === 0) return undefined;
+    if ((map.flags & MapFlags.MMAPABLE) === 0 || map.mode !== "read-write") return undefined;
     const stride = alignUp(map.valueSize, 8);
     const length = stride * map.maxEntries;
     const pages = alignUp(length, pageSize());
@@ -86,7 +89,7 @@ function mapPages(map: MappableArray, length: number): { mapping: Mapping; readO
     try {
       return { mapping: Mapping.map(map.fd, length, { writable: true }), readOnly: false };
     } catch (error) {
-      // Frozen through another handle, or opened for reading only.
+      // Frozen through another handle.
       if (!(error instanceof BpfError) || !/^(EPERM|EACCES)$/.test(error.code)) throw error;
     }
   }

@@ -147,9 +147,24 @@ export function perCpuCodec<T>(one: Codec<T>, cpus: number): Codec<T[]> {
         const found = Array.isArray(values) ? `${values.length} values` : typeof values;
         throw new RangeError(`a value for each of ${cpus} possible CPUs is needed, not ${found}`);
       }
-      for (let cpu = 0; cpu < cpus; cpu++) one.encode(values[cpu]!, bytes, offset + cpu * stride);
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        const at = offset + cpu * stride;
+        try {
+          one.encode(values[cpu]!, bytes, at);
+        } catch (error) {
+          throw ofCpu(error, cpu);
+        }
+        bytes.fill(0, at + one.size, at + stride);
+      }
     },
   };
+}
+
+/** The error of one CPU's value, with the number of the CPU. */
+function ofCpu(error: unknown, cpu: number): unknown {
+  const Class = error instanceof RangeError ? RangeError : TypeError;
+  if (!(error instanceof Class)) return error;
+  return new Class(`value of CPU ${cpu}: ${error.message}`, { cause: error });
 }
 
 const KEYWORDS: Readonly<Record<string, number>> = {

@@ -8,13 +8,28 @@
  */
 
 import type { VariableSpec } from "../src/spec/variable.ts";
-import type { ArrayMap } from "./array.ts";
 
 /** What a variable needs of its declaration. */
 export type VariableSource = Pick<
   VariableSpec,
   "name" | "section" | "offset" | "size" | "constant" | "typeName" | "codec"
 >;
+
+/** Where variables live: the array of a data section, or a part of an arena. */
+export interface VariableMemory {
+  /** Whether user space cannot write. */
+  readonly frozen: boolean;
+  /** What the handle may do; both by default. */
+  readonly mode?: "read-write" | "read" | "write";
+  /** The bytes that programs see, undefined where the kernel cannot share them. */
+  memory(): { readonly bytes: Uint8Array; readonly readOnly: boolean } | undefined;
+  /** The same bytes by system call, where there is no memory to share. */
+  readonly raw?: {
+    get(index: number): Uint8Array | undefined;
+    set(index: number, bytes: Uint8Array): void;
+  };
+  readonly valueSize?: number;
+}
 
 /** A global variable in the kernel, of type `T` by BTF, or bytes without it. */
 export class Variable<T = unknown> {
@@ -26,10 +41,10 @@ export class Variable<T = unknown> {
   /** In `.rodata*`: cannot change any more once it is loaded. */
   readonly constant: boolean;
   readonly #source: VariableSource;
-  readonly #map: ArrayMap;
+  readonly #map: VariableMemory;
 
-  /** `map` is the map of the variable's section. */
-  constructor(source: VariableSource, map: ArrayMap) {
+  /** `map` is the map of the variable's section, such as an `ArrayMap`. */
+  constructor(source: VariableSource, map: VariableMemory) {
     this.name = source.name;
     this.section = source.section;
     this.size = source.size;
@@ -45,7 +60,8 @@ export class Variable<T = unknown> {
 
   /** Whether {@link set} cannot work. */
   get readOnly(): boolean {
-    return this.constant || this.#map.frozen || this.#map.memory()?.readOnly === true;
+    const { frozen, mode } = this.#map;
+    return this.constant || frozen || mode === "read" || this.#map.memory()?.readOnly === true;
   }
 
   /**
@@ -65,20 +81,20 @@ export class Variable<T = unknown> {
    */
   set(value: T): void {
     if (this.readOnly) {
-      throw new TypeError(
-        `set variable ${this.name}: ${this.section} is read-only once it is loaded; ` +
-          "set it in the spec before loading",
-      );
+      const why = this.constant
+        ? "read-only once it is loaded; set it in the spec before loading"
+        : "read-only: its map was frozen, or is opened for reading only";
+      throw new TypeError(`set variable ${this.name}: ${this.section} is ${why}`);
     }
     const { codec, offset } = this.#source;
     const memory = this.#map.memory();
     const bytes = memory?.bytes ?? this.#section();
     codec.encode(value, bytes, offset);
-    if (memory === undefined) this.#map.raw.set(0, bytes);
+    if (memory === undefined) this.#map.raw?.set(0, bytes);
   }
 
   /** A copy of the whole section, by system call. */
   #section(): Uint8Array {
-    return this.#map.raw.get(0) ?? new Uint8Array(this.#map.valueSize);
+    return this.#map.raw?.get(0) ?? new Uint8Array(this.#map.valueSize ?? 0);
   }
 }

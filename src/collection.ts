@@ -6,10 +6,11 @@
 
 import { readFileSync } from "node:fs";
 import type { Btf } from "../btf/index.ts";
-import { ArrayMap, type BpfMap, Variable } from "../maps/index.ts";
+import { Arena, ArrayMap, type BpfMap, Variable, type VariableMemory } from "../maps/index.ts";
 import { type AttachedLinks, type AttachOptions, attachPrograms } from "./attach.ts";
 import { closeAll } from "./close-all.ts";
-import { type Loaded, type LoadOptions, loadObject } from "./load.ts";
+import { type Loaded, loadObject } from "./load.ts";
+import type { LoadOptions } from "./load-options.ts";
 import type { Program } from "./program.ts";
 import {
   type DataLayout,
@@ -112,7 +113,8 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
    * Brings maps and programs into the kernel, with the verifier's work on another thread.
    *
    * @throws VerifierError when a program is refused; SyscallError; UnsupportedError off Linux or where the kernel lacks something;
-   * the reason of a signal that was aborted. Whatever was made until then is closed.
+   * IncompatibleMapError where a map that exists is unlike the object's; the reason of a signal that was aborted. Whatever was
+   * made until then is closed, and pins are taken back.
    */
   async load(options: LoadOptions = {}): Promise<Collection<T>> {
     return new Collection<T>(await performAsync(loadObject(this, options)), this, options.int64);
@@ -124,7 +126,10 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
   }
 }
 
-/** Maps and programs of an object in the kernel. Closing it closes all of them; what is attached or pinned lives on. */
+/**
+ * Maps and programs of an object in the kernel. Closing it closes all of them but the maps that were given to {@link
+ * CollectionSpec.load}; what is attached or pinned lives on.
+ */
 export class Collection<T extends CollectionTypes = UntypedCollection>
   implements Disposable, AsyncDisposable
 {
@@ -138,7 +143,7 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
 
   /** @internal */
   constructor(loaded: Loaded, spec: ObjectSpec, int64?: LoadOptions["int64"]) {
-    this.#maps = Object.values(loaded.maps);
+    this.#maps = loaded.ownedMaps;
     this.programs = loaded.programs as this["programs"];
     this.maps = loaded.maps as this["maps"];
     this.variables = variablesOf(spec, loaded, int64) as this["variables"];
@@ -179,7 +184,10 @@ function variablesOf(
   const variables: Record<string, Variable> = Object.create(null);
   for (const variable of Object.values(spec.variables)) {
     const map = maps[variable.map];
-    if (map instanceof ArrayMap) variables[variable.name] = new Variable(variable.as(int64), map);
+    let home: VariableMemory | undefined;
+    if (map instanceof ArrayMap) home = map;
+    if (map instanceof Arena) home = map.variables(spec.maps[variable.map]?.data?.length ?? 0);
+    if (home !== undefined) variables[variable.name] = new Variable(variable.as(int64), home);
   }
   return variables;
 }

@@ -123,6 +123,29 @@ export class UnsupportedError extends BpfError {
   }
 }
 
+/** One thing in which a map that exists is unlike the one that was asked for, such as `valueSize` 8 for 4. */
+export interface MapDifference {
+  readonly member: "type" | "keySize" | "valueSize" | "maxEntries" | "flags" | "mapExtra";
+  readonly wanted: number | bigint;
+  readonly found: number | bigint;
+}
+
+/** A map that exists cannot take the place of the one that was asked for: `differences` says in what they differ. */
+export class IncompatibleMapError extends BpfError {
+  override name = "IncompatibleMapError";
+  readonly map: string;
+  readonly differences: readonly MapDifference[];
+
+  constructor(
+    message: string,
+    options: { map: string; differences: readonly MapDifference[]; cause?: unknown },
+  ) {
+    super(message, { code: "ERR_MAP_INCOMPATIBLE", cause: options.cause });
+    this.map = options.map;
+    this.differences = options.differences;
+  }
+}
+
 /** The verifier rejected a program: `log` holds all lines that it printed. */
 export class VerifierError extends BpfError {
   override name = "VerifierError";

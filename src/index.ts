@@ -20,6 +20,8 @@ export {
   BpfError,
   BtfError,
   ElfError,
+  IncompatibleMapError,
+  type MapDifference,
   ObjectError,
   RelocationError,
   SyscallError,
@@ -27,7 +29,7 @@ export {
   VerifierError,
 } from "./error.ts";
 export type { KconfigOverrides, KconfigValue } from "./externs/index.ts";
-export type { LoadOptions } from "./load.ts";
+export type { LoadOptions } from "./load-options.ts";
 export { Program } from "./program.ts";
 export * from "./report/index.ts";
 export type {

@@ -6,16 +6,17 @@
  * @module
  */
 
-import { Btf, forKernel } from "../btf/index.ts";
-import { ArrayMap, type BpfMap, createMap, MapOfMaps, ProgramArray } from "../maps/index.ts";
-import { setImm } from "./asm/index.ts";
+import { type Btf, forKernel } from "../btf/index.ts";
+import type { BpfMap } from "../maps/index.ts";
+import { immAt, setImm } from "./asm/index.ts";
 import { attachTarget } from "./attach-target.ts";
 import { hostLittleEndian, toHex, viewOf } from "./bytes.ts";
 import { abandonAll, closeAll } from "./close-all.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
 import { BpfError, UnsupportedError } from "./error.ts";
-import { Externs, KCONFIG_MAP, type KconfigOverrides, kconfigBytes } from "./externs/index.ts";
-import { checkOptions } from "./options.ts";
+import { Externs, kconfigBytes } from "./externs/index.ts";
+import { LoadedMaps, replacementOf } from "./load-maps.ts";
+import { checkLoadOptions, type LoadOptions } from "./load-options.ts";
 import { Program } from "./program.ts";
 import { programsToLoad } from "./spec/autoload.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
@@ -23,33 +24,15 @@ import { btfLoad } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { release } from "./sys/kernel.ts";
 import { kernelBtf, moduleBtfs } from "./sys/kernel-btf.ts";
-import { MapFlags, MapType, ProgramType } from "./uapi.ts";
+import { ProgramType } from "./uapi.ts";
 import { loadProgram, type Steps } from "./verifier.ts";
-
-/** How to load an object. */
-export interface LoadOptions {
-  /** Types of the kernel to relocate against, for kernels that bring none. Default: those of the running kernel. */
-  btf?: Btf;
-  /** How 64-bit integers of maps and variables are represented. Default `bigint`. */
-  int64?: "bigint" | "number";
-  /**
-   * Values of the kernel's configuration (`__kconfig`) that come before those of the running kernel:
-   * by name, or as lines of a `.config`. Default: only the kernel's own, from
-   * `/boot/config-RELEASE` or `/proc/config.gz`.
-   */
-  kconfig?: KconfigOverrides;
-  /** Ask the verifier for a log of successful loads too: 1 what it did, 2 in detail, 4 statistics. Default 0. */
-  logLevel?: number;
-  /** Gives up before the next program when it is aborted: its reason is thrown. */
-  signal?: AbortSignal;
-}
-
-const OPTIONS = ["btf", "int64", "kconfig", "logLevel", "signal"] as const;
 
 /** What loading made. */
 export interface Loaded {
   programs: Record<string, Program>;
   maps: Record<string, BpfMap>;
+  /** Those of the maps that are closed with the collection; the others are the caller's. */
+  ownedMaps: readonly BpfMap[];
 }
 
 /** Relocation targets are kept as long as their BTF, so that a second object costs next to nothing. */
@@ -66,9 +49,9 @@ function targetOf(btf: Btf, isRunning: boolean): CoreTarget {
 
 /** Loads all of `spec`, of which nothing is changed. */
 export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loaded> {
-  checkLoadOptions(options);
+  checkLoadOptions(options, spec);
   checkByteOrder(spec);
-  refuseUnfinished(spec);
+  refuseUnfinished(spec, options);
   const loader = new Loader(spec, options);
   let done = false;
   try {
@@ -87,22 +70,6 @@ export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loade
   }
 }
 
-function checkLoadOptions(options: LoadOptions): void {
-  checkOptions("load an object", options, OPTIONS);
-  const { btf, int64, signal } = options;
-  if (btf !== undefined && !(btf instanceof Btf)) {
-    throw new TypeError("load an object: btf is no Btf; Btf.parse(bytes) of ebpf/btf makes one");
-  }
-  if (int64 !== undefined && int64 !== "bigint" && int64 !== "number") {
-    throw new TypeError(
-      `load an object: int64 is ${JSON.stringify(int64)}, not "bigint" or "number"`,
-    );
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError("load an object: signal is no AbortSignal; pass controller.signal");
-  }
-}
-
 function checkByteOrder({ byteOrder }: ObjectSpec): void {
   const host = hostLittleEndian ? "little" : "big";
   if (byteOrder === host) return;
@@ -113,8 +80,15 @@ function checkByteOrder({ byteOrder }: ObjectSpec): void {
 }
 
 /** What is read of objects, but cannot be loaded, or not yet, is refused before anything is done. */
-function refuseUnfinished(spec: ObjectSpec): void {
-  for (const [name, { structOps, autocreate, type, data, extra }] of Object.entries(spec.maps)) {
+function refuseUnfinished(spec: ObjectSpec, options: LoadOptions): void {
+  for (const [name, { structOps, autocreate, extra, pinning }] of Object.entries(spec.maps)) {
+    if (replacementOf(name, options) !== undefined) continue;
+    if (pinning !== 0 && pinning !== 1) {
+      throw new BpfError(
+        `create map ${name}: its definition asks for pinning ${pinning}, which is another loader's to understand; set pinning of its spec to 0 (none) or 1 (by name)`,
+        { code: "ERR_MAP_DEFINITION" },
+      );
+    }
     if (extra?.some((byte) => byte !== 0)) {
       throw new BpfError(
         `create map ${name}: its definition goes on with ${toHex(extra)}, which is another loader's to understand (an id, a pinning); do what it says, then set extra of its spec to undefined`,
@@ -125,12 +99,6 @@ function refuseUnfinished(spec: ObjectSpec): void {
       throw new UnsupportedError(
         `create map ${name}: it is a function table for the kernel (struct_ops), which is not loaded yet; set autocreate of its spec to false to leave it out with its programs`,
         { feature: "loading struct_ops maps" },
-      );
-    }
-    if (type === MapType.ARENA && data !== undefined) {
-      throw new UnsupportedError(
-        `create map ${name}: the object has variables in this arena, which are not stored there yet`,
-        { feature: "loading variables of arenas" },
       );
     }
   }
@@ -144,9 +112,10 @@ function refuseUnfinished(spec: ObjectSpec): void {
 }
 
 class Loader {
-  readonly loaded: Loaded = { programs: Object.create(null), maps: Object.create(null) };
+  readonly loaded: Loaded;
   readonly #spec: ObjectSpec;
   readonly #options: LoadOptions;
+  readonly #maps: LoadedMaps;
   /** Candidates that the object's earlier relocations have ruled out, as libbpf does. */
   #narrowing: Narrowing | undefined;
   #btf: FileDescriptor | undefined;
@@ -156,6 +125,9 @@ class Loader {
   constructor(spec: ObjectSpec, options: LoadOptions) {
     this.#spec = spec;
     this.#options = options;
+    this.#maps = new LoadedMaps(spec, options);
+    const { byName, owned } = this.#maps;
+    this.loaded = { programs: Object.create(null), maps: byName, ownedMaps: owned };
     this.#btf = this.#loadTypes();
   }
 
@@ -185,23 +157,7 @@ class Loader {
   }
 
   createMaps(): void {
-    const { int64 } = this.#options;
-    for (const [name, spec] of Object.entries(this.#spec.maps)) {
-      if (!spec.autocreate) continue;
-      if (spec.pinning !== 0) {
-        throw new UnsupportedError(
-          `create map ${name}: the object asks for it to be pinned by its name, which is not done yet; set pinning of its spec to 0 to create it without a pin`,
-          { feature: "pinning by name" },
-        );
-      }
-      const map = createMap(spec, {
-        ...(this.#btf === undefined ? {} : { btf: this.#btf }),
-        ...(int64 === undefined ? {} : { int64 }),
-      });
-      this.loaded.maps[name] = map;
-      const data = name === KCONFIG_MAP ? (this.#kconfig ?? spec.data) : spec.data;
-      if (data !== undefined && map instanceof ArrayMap) fill(map, data);
-    }
+    this.#maps.create(this.#btf, this.#kconfig);
   }
 
   *load(program: ProgramSpec): Steps<Program> {
@@ -293,7 +249,16 @@ class Loader {
         );
       }
       setImm(view, reference.slot, hostLittleEndian, map.fd.number);
+      if (reference.kind === "map-value") this.#moveData(view, reference);
     }
+  }
+
+  /** Offsets of an object's data are counted from where the map has them. */
+  #moveData(view: DataView, { slot, name }: { slot: number; name: string }): void {
+    const begin = this.#maps.dataOffset(name);
+    if (begin === 0) return;
+    const second = slot + 1;
+    setImm(view, second, hostLittleEndian, immAt(view, second, hostLittleEndian) + begin);
   }
 
   /** Kernels before 5.0 compare the version that a kprobe was compiled for. */
@@ -325,24 +290,8 @@ class Loader {
     };
   }
 
-  /** Initial slots of maps of maps and program arrays, which need what they hold to be loaded. */
   fillSlots(): void {
-    const { maps, programs } = this.loaded;
-    for (const [name, { slots }] of Object.entries(this.#spec.maps)) {
-      const map = maps[name];
-      for (const { index, name: value } of slots) {
-        const inner = maps[value];
-        const target = programs[value];
-        if (map instanceof MapOfMaps && inner !== undefined) map.set(index, inner);
-        else if (map instanceof ProgramArray && target !== undefined) map.set(index, target);
-        else {
-          throw new BpfError(
-            `load map ${name}: slot ${index} is to hold ${value}, which is not loaded`,
-            { code: "ERR_MISSING_VALUE" },
-          );
-        }
-      }
-    }
+    this.#maps.fillSlots(this.loaded.programs);
   }
 
   /** Lets go of what only loading needs: the types are held by what uses them. */
@@ -352,20 +301,13 @@ class Loader {
 
   /** Closes everything, after a failure. */
   abandon(): void {
-    const { programs, maps } = this.loaded;
-    abandonAll([...this.#aids(), ...Object.values(programs), ...Object.values(maps)]);
+    this.#maps.abandon();
+    abandonAll([...this.#aids(), ...Object.values(this.loaded.programs)]);
   }
 
   #aids(): { close(): void }[] {
     return [this.#btf, this.#externs].filter((handle) => handle !== undefined);
   }
-}
-
-/** Stores the bytes of a data section; constants are frozen, so that the verifier can rely on them. */
-function fill(map: ArrayMap, data: Uint8Array): void {
-  map.raw.set(0, data);
-  // Before Linux 5.2 there is neither the flag nor freezing.
-  if ((map.flags & MapFlags.RDONLY_PROG) !== 0) map.freeze();
 }
 
 /** What a kernel of the 5.x series may lack; ids do not move by leaving it out. */

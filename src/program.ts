@@ -10,6 +10,7 @@ import {
   type ProgramTestRunResult,
   programTestRun,
 } from "./sys/bpf.ts";
+import { explainPin } from "./sys/bpf-file-system.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 
 /** A loaded program. It lives while it is open here, attached, or pinned. */
@@ -64,10 +65,15 @@ export class Program implements Disposable {
   /**
    * Pins the program in a BPF file system, so that it outlives this process.
    *
-   * @throws SyscallError such as ENOENT for a missing folder, EEXIST, EPERM where `path` is in no BPF file system.
+   * @throws SyscallError such as ENOENT for a missing folder, EEXIST, EPERM; BpfError with code `ERR_NOT_BPFFS` where `path` is in
+   * no BPF file system.
    */
   pin(path: string): void {
-    objectPin(this.fd, path);
+    try {
+      objectPin(this.fd, path);
+    } catch (error) {
+      throw explainPin(error, `program ${this.name}`, path);
+    }
   }
 
   /** Closes the descriptor; links keep the program alive. Closing twice does nothing. */

@@ -48,6 +48,7 @@ something that a program needs, or a file cannot be read; with --baseline, when 
   --set NAME=VALUE give a constant or a variable its value before loading
   --as MAP=TYPE    decode the events of a ring buffer as this type of the object, such as 'struct event'
   --dump MAP       print the contents of a map at the end
+  --pin-path DIR   where maps that the object pins by name are found, or pinned; default /sys/fs/bpf
   --json           one JSON object a line
 
 Needs Linux, and root or CAP_BPF with CAP_PERFMON.

@@ -123,6 +123,12 @@ function describeMap(map: MapSpec, bounded: Bounded): object {
   };
 }
 
+/** Numbers other than 0 and 1 are of other loaders. */
+function pinningText(pinning: number): string {
+  if (pinning === 0) return "";
+  return pinning === 1 ? "by name" : `as ${pinning} says`;
+}
+
 /** C text of a map's key or value. A data section's is a list of variables, which is no type of C. */
 function typeOf(map: MapSpec, id: number): string | undefined {
   if (map.btf === undefined || id === 0 || map.data !== undefined) return undefined;
@@ -173,13 +179,14 @@ export function describeText(file: string, spec: ObjectSpec): string {
   );
   section(
     "maps",
-    ["name", "type", "key", "value", "entries"],
+    ["name", "type", "key", "value", "entries", "pinned"],
     Object.values(spec.maps).map((map) => [
       map.name,
       nameOf(MapType, map.type),
       bounded(typeOf(map, map.keyType)) ?? `${map.keySize} bytes`,
       bounded(typeOf(map, map.valueType)) ?? `${map.valueSize} bytes`,
       String(map.maxEntries),
+      pinningText(map.pinning),
     ]),
   );
   section(

@@ -9,6 +9,7 @@ import { attachPrograms } from "../attach.ts";
 import { type Collection, CollectionSpec } from "../collection.ts";
 import { BpfError } from "../error.ts";
 import type { KconfigValue } from "../externs/index.ts";
+import type { LoadOptions } from "../load-options.ts";
 import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
 import { EventTable } from "./event-table.ts";
 import { plain, say, toJson } from "./output.ts";
@@ -24,6 +25,7 @@ export const run: Command = async (args) => {
     set: { type: "string", multiple: true },
     as: { type: "string", multiple: true },
     dump: { type: "string", multiple: true },
+    "pin-path": { type: "string" },
   });
   const [file = "", ...others] = requireFiles(positionals, "run");
   if (others.length > 0) throw new CommandError("run takes one object file");
@@ -33,6 +35,7 @@ export const run: Command = async (args) => {
   if (!isCount || count < 1) {
     throw new CommandError(`--count ${values.count} is no whole number above 0`);
   }
+  if (values["pin-path"] === "") throw new CommandError("--pin-path is empty");
   const json = values.json === true;
 
   const spec = new CollectionSpec(readObject(file).spec);
@@ -43,7 +46,12 @@ export const run: Command = async (args) => {
   }
 
   return interruptible(async (ending) => {
-    await using collection = await load(spec, kconfig, ending.signal);
+    const pinPath = values["pin-path"];
+    const options = { kconfig, signal: ending.signal, ...(pinPath !== undefined && { pinPath }) };
+    await using collection = await load(spec, options);
+    for (const map of Object.values<BpfMap>(collection.maps)) {
+      if (map.pinnedPath !== undefined) say(`map ${map.name} stays pinned at ${map.pinnedPath}`);
+    }
     await using links = attachPrograms(Object.values(collection.programs), { onError: "skip" });
     for (const { description } of links) say(`attached ${description}`);
     for (const { program, reason } of links.skipped) say(`skipped ${program}: ${reason}`);
@@ -89,10 +97,10 @@ function assign(
 
 async function load(
   spec: CollectionSpec,
-  kconfig: Record<string, KconfigValue>,
-  signal: AbortSignal,
+  options: LoadOptions & { signal: AbortSignal },
 ): Promise<Collection> {
-  const collection = await spec.load({ kconfig, signal }).catch((error: unknown) => {
+  const { signal } = options;
+  const collection = await spec.load(options).catch((error: unknown) => {
     throw signal.aborted ? interrupted() : error;
   });
   if (!signal.aborted) return collection;

@@ -45,6 +45,7 @@ export class BatchBuffer {
   /** Opaque: a bucket number for hashes, a key for the others. */
   readonly #cursor: Uint8Array;
   #started = false;
+  #done = 0;
 
   /**
    * `valueBytes` as for `MapAccess`. Throws RangeError when the elements do not fit an ArrayBuffer.
@@ -71,6 +72,11 @@ export class BatchBuffer {
   /** The values, one after another, each of `valueBytes`. Another array after {@link resize}. */
   get values(): Uint8Array {
     return this.#values;
+  }
+
+  /** Elements that the last {@link update} or {@link delete} dealt with, also when it threw. */
+  get done(): number {
+    return this.#done;
   }
 
   /** Makes room for `capacity` elements, forgetting those inside but not the place in the map. */
@@ -151,10 +157,13 @@ export class BatchBuffer {
     if (!Number.isInteger(count) || count < 0 || count > this.#capacity) {
       throw new RangeError(`${count} elements of a batch of ${this.#capacity}`);
     }
+    this.#done = 0;
     if (count === 0) return 0;
     const attr = this.#attr(map, count, flags);
     const result = bpfCall(command, attr);
-    const did = attr.get("count");
+    // A kernel that refuses the call as such leaves the count as it was.
+    const did = result < 0 && attr.get("count") === count ? 0 : attr.get("count");
+    this.#done = did;
     if (result === 0) return did;
     if (result === -ENOENT && command === "MAP_DELETE_BATCH" && did < count) return did;
     throw bpfError(command, -result, `${done} ${did} of ${count} elements of ${map.what}`);

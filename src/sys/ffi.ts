@@ -54,6 +54,7 @@ export interface Native {
   readonly epollControl: Foreign<[epoll: number, operation: number, fd: number, event: number]>;
   readonly epollWait: Foreign<[epoll: number, events: number, count: number, timeout: number]>;
   readonly pageSize: Foreign<[]>;
+  readonly pidfdOpen: Foreign<[number: number, pid: number, flags: number]>;
   readonly prlimit: Foreign<[pid: number, resource: number, limit: number, old: number]>;
   /** The calling thread's errno; inside the callback of an `async` call, that call's. */
   errno(): number;
@@ -156,6 +157,7 @@ export function loadNative(where: Platform): Native {
     epollControl: declare("epoll_ctl", "int", "int", "int", "int", "uintptr_t"),
     epollWait: declare("epoll_wait", "int", "int", "uintptr_t", "int", "int"),
     pageSize: declare("getpagesize", "int"),
+    pidfdOpen: declare("syscall", "int", "int", "int", "uint"),
     prlimit: declare("prlimit", "int", "int", "int", "uintptr_t", "uintptr_t"),
     errno: koffi.errno,
     address: (bytes) => Number(koffi.address(bytes)),

@@ -20,6 +20,7 @@ const PROT_READ = 0x1;
 const PROT_WRITE = 0x2;
 const MAP_SHARED = 0x01;
 const MAP_PRIVATE = 0x02;
+const MAP_FIXED_NOREPLACE = 0x10_0000;
 /** `MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE`. */
 const COVER = 0x02 | 0x10 | 0x20 | 0x4000;
 
@@ -47,6 +48,11 @@ export interface MappingOptions {
    * process.
    */
   readonly writable: boolean;
+  /**
+   * Where in memory; nothing may be mapped there. Default: where the kernel likes. Arenas have
+   * places of their own.
+   */
+  readonly address?: number | undefined;
 }
 
 /** Pages of a map or perf event. */
@@ -72,7 +78,9 @@ export class Mapping implements Disposable {
    */
   static map(fd: FileDescriptor, length: number, options: MappingOptions): Mapping {
     const protection = options.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    const { address, buffer } = mapPages(fd, length, protection, MAP_SHARED, options.offset ?? 0);
+    const flags = options.address === undefined ? MAP_SHARED : MAP_SHARED | MAP_FIXED_NOREPLACE;
+    const place = { flags, offset: options.offset ?? 0, at: options.address ?? 0 };
+    const { address, buffer } = mapPages(fd, length, protection, place);
     return new Mapping(fd.what, address, buffer);
   }
 
@@ -80,6 +88,11 @@ export class Mapping implements Disposable {
   get buffer(): ArrayBuffer {
     if (this.#buffer === undefined) throw closedError(`the mapping of ${this.#what}`);
     return this.#buffer;
+  }
+
+  /** Where the memory is, for pointers that programs store: numbers to compare with, no more. */
+  get address(): bigint {
+    return BigInt(this.#address);
   }
 
   /** Whether it was closed. */
@@ -118,7 +131,11 @@ export class Mapping implements Disposable {
  * Writing to it ends the process. Throws SyscallError where the file cannot be mapped.
  */
 export function mapUntilUnused(fd: FileDescriptor, length: number): ArrayBuffer {
-  const { address, buffer } = mapPages(fd, length, PROT_READ, MAP_PRIVATE, 0);
+  const { address, buffer } = mapPages(fd, length, PROT_READ, {
+    flags: MAP_PRIVATE,
+    offset: 0,
+    at: 0,
+  });
   unmapWhenUnused.register(buffer, { address, length });
   return buffer;
 }
@@ -127,8 +144,7 @@ function mapPages(
   fd: FileDescriptor,
   length: number,
   protection: number,
-  flags: number,
-  offset: number,
+  { flags, offset, at }: { flags: number; offset: number; at: number },
 ): { address: number; buffer: ArrayBuffer } {
   // koffi's view() ends the process for a length that V8 does not take.
   if (!Number.isInteger(length) || length <= 0 || length > constants.MAX_LENGTH) {
@@ -140,7 +156,10 @@ function mapPages(
     throw new RangeError(`map ${fd.what}: offset ${offset} is not a position in a file`);
   }
   const { mmap, munmap, errno, view } = native();
-  const address = mmap(0, length, protection, flags, fd.number, offset);
+  if (!Number.isSafeInteger(at) || at < 0) {
+    throw new RangeError(`map ${fd.what}: ${at} is not an address`);
+  }
+  const address = mmap(at, length, protection, flags, fd.number, offset);
   if (address === -1) {
     const [from, to] = [offset, offset + length];
     throw new SyscallError(`map bytes ${from} to ${to} of ${fd.what}`, {

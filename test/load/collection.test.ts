@@ -199,21 +199,6 @@ kernelTest(collection, "a program without a type, and a program that is not want
 
 kernelTest(
   collection,
-  "a map to be pinned by its name is refused, not created without the pin",
-  async () => {
-    const spec = read("maps.el.o");
-    const { hash } = spec.maps;
-    hash!.pinning = 1;
-    const before = openDescriptors();
-    assert.throws(() => spec.loadSync(), /pinned by its name.*set pinning of its spec to 0/);
-    assert.is(openDescriptors(), before);
-    hash!.pinning = 0;
-    (await spec.load()).close();
-  },
-);
-
-kernelTest(
-  collection,
   "a variable of an impossible type fails when it is read, and loading leaks nothing",
   async () => {
     const spec = read("globals.el.o");

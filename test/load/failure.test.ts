@@ -181,7 +181,10 @@ failure("one that fails to close keeps no other from closing, and is told", () =
 
 failure("a collection is made of what was loaded, and of nothing else", () => {
   const spec = read("globals.el.o");
-  const empty = new Collection({ programs: Object.create(null), maps: Object.create(null) }, spec);
+  const empty = new Collection(
+    { programs: Object.create(null), maps: Object.create(null), ownedMaps: [] },
+    spec,
+  );
   assert.equal(Object.keys(empty.variables), []);
   empty.close();
 });

@@ -9,6 +9,7 @@ import {
   GenericMap,
   HashMap,
   handleOfExisting,
+  PerfEventArray,
   RingBuffer,
 } from "../../maps/index.ts";
 import { type BpfError, SyscallError, UnsupportedError } from "../../src/error.ts";
@@ -82,7 +83,7 @@ kernelTest(test, "types that the kernel refuses for the map are left out", () =>
 kernelTest(test, "every type gives its handle", () => {
   const cpus = possibleCpus();
   using perf = createMap(mapSpec({ type: MapType.PERF_EVENT_ARRAY, valueSize: 24, maxEntries: 0 }));
-  assert.instance(perf, GenericMap);
+  assert.instance(perf, PerfEventArray);
   assert.equal([perf.keySize, perf.valueSize, perf.maxEntries], [4, 4, cpus]);
   using array = createMap(mapSpec({ type: MapType.ARRAY }));
   assert.instance(array, ArrayMap);
@@ -93,26 +94,15 @@ kernelTest(test, "every type gives its handle", () => {
   assert.not.instance(hash, GenericMap);
 });
 
-kernelTest(test, "other types work on bytes", () => {
-  using trie = createMap(
-    mapSpec({ type: MapType.LPM_TRIE, keySize: 8, flags: MapFlags.NO_PREALLOC }),
-  ) as GenericMap;
-  assert.instance(trie, GenericMap);
-  const prefix = (bits: number, ...address: number[]) => Uint8Array.of(bits, 0, 0, 0, ...address);
-  trie.set(prefix(8, 10, 0, 0, 0), u64(8));
-  trie.set(prefix(16, 10, 1, 0, 0), u64(16));
-  assert.equal(trie.get(prefix(32, 10, 1, 2, 3)), u64(16));
-  assert.equal(trie.get(prefix(32, 10, 2, 2, 3)), u64(8));
-  assert.is(trie.get(prefix(32, 11, 2, 2, 3)), undefined);
-  assert.is([...trie].length, 2);
-
-  using queue = createMap(mapSpec({ type: MapType.QUEUE, keySize: 0 })) as GenericMap;
-  const none = new Uint8Array(0);
-  queue.set(none, u64(1));
-  queue.set(none, u64(2));
-  assert.equal(queue.get(none), u64(1));
-  assert.equal([queue.take(none), queue.take(none), queue.take(none)], [u64(1), u64(2), undefined]);
-});
+kernelTest(
+  test,
+  "types without a class of their own are bytes",
+  { needs: "user ring buffers", since: "6.1" },
+  () => {
+    using ring = createMap(mapSpec({ type: MapType.USER_RINGBUF, maxEntries: 4096 }));
+    assert.instance(ring, GenericMap);
+  },
+);
 
 kernelTest(test, "what is wrong with a map is told with its name", () => {
   const refused = (members: Parameters<typeof mapSpec>[0], message: RegExp, code: string) =>
@@ -146,6 +136,26 @@ kernelTest(test, "a type that the kernel does not have yet is unsupported", () =
   }
 });
 
+kernelTest(
+  test,
+  "flags that a type needs are named",
+  { needs: "flags of map type rhash", since: "7.2" },
+  () => {
+    assert.throws(
+      () => createMap(mapSpec({ name: "wrong", type: MapType.RHASH })),
+      /create map wrong .*a rhash map needs map_flags BPF_F_NO_PREALLOC/,
+    );
+    assert.throws(
+      () => createMap(mapSpec({ name: "wrong", type: MapType.INSN_ARRAY })),
+      /create map wrong .*16 bytes, not 8/,
+    );
+    assert.throws(
+      () => createMap(mapSpec({ name: "wrong", type: MapType.ARENA, keySize: 0, valueSize: 0 })),
+      /create map wrong .*BPF_F_MMAPABLE/,
+    );
+  },
+);
+
 kernelTest(test, "a map found by its id has a handle of its type, on bytes", () => {
   using map = createMap(mapSpec({ name: "found", type: MapType.ARRAY, maxEntries: 3 }));
   using again = handleOfExisting(mapGetFdById(map.id), undefined, undefined);
@@ -165,14 +175,15 @@ kernelTest(test, "a pin keeps the map until it is removed", () => {
     assert.throws(
       () => map.pin(join(folder, "map")),
       (error: unknown) =>
-        (error as BpfError).code === "EPERM" && /BPF file system/.test(String(error)),
+        (error as BpfError).code === "ERR_NOT_BPFFS" && /BPF file system/.test(String(error)),
     );
-    assert.is(map.pinnedAt, undefined);
+    assert.is(map.pinnedPath, undefined);
     map.unpin();
     map.pin(path);
-    assert.is(map.pinnedAt, path);
+    assert.is(map.pinnedPath, path);
+    using other = createMap(mapSpec({ name: "other" }));
     assert.is(
-      codeOf(() => map.pin(path)),
+      codeOf(() => other.pin(path)),
       "EEXIST",
     );
     map.set(u32(1), u64(2));

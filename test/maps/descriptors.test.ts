@@ -20,14 +20,14 @@ kernelTest(test, "an array of maps takes maps and opens them again, typed by the
   ) as MapOfMaps<number>;
   assert.instance(outer, MapOfMaps);
   assert.is(outer.idOf(1), undefined);
-  assert.is(outer.open(1), undefined);
+  assert.is(outer.get(1), undefined);
   const map = createMap(inner) as HashMap<number, bigint>;
   map.set(1, 2n);
   outer.set(1, map);
   assert.ok(outer.has(1));
   assert.is(outer.idOf(1), map.id);
   map.close();
-  using again = outer.open(1) as HashMap<number, bigint>;
+  using again = outer.get(1) as HashMap<number, bigint>;
   assert.is(again.get(1), 2n, "kept by the outer map");
   assert.is(again.name, "outer[1]");
   assert.equal([...outer], [[1, again.id]]);

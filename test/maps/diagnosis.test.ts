@@ -50,6 +50,17 @@ test("wrong preallocation, keys and values are named", () => {
   assert.match(explain(EINVAL, { type: MapType.QUEUE }).message, /has no key; key size is 4/);
   const outer = explain(EINVAL, { type: MapType.HASH_OF_MAPS });
   assert.match(outer.message, /value of a hash_of_maps map is 4 bytes, not 8/);
+  const wrong: [members: Partial<MapSpec>, message: RegExp][] = [
+    [{ type: MapType.CPUMAP, keySize: 8 }, /key of a cpumap map is 4 bytes, not 8/],
+    [{ type: MapType.LPM_TRIE, keySize: 4, flags: MapFlags.NO_PREALLOC }, /1 to 256 bytes, not 4/],
+    [{ type: MapType.STACK_TRACE, valueSize: 12 }, /8 bytes times the depth, not 12/],
+    [{ type: MapType.ARENA }, /arena map needs map_flags BPF_F_MMAPABLE/],
+    [{ type: MapType.RHASH }, /rhash map needs map_flags BPF_F_NO_PREALLOC/],
+    [{ type: MapType.INSN_ARRAY }, /value of a insn_array map is 16 bytes, not 8/],
+  ];
+  for (const [members, message] of wrong) {
+    assert.match(explain(EINVAL, members, { major: 8 }).message, message);
+  }
   assert.match(explain(EINVAL, { keySize: 0 }).message, /key size is 0/);
   assert.match(explain(EINVAL, { valueSize: 0 }).message, /value size is 0/);
 });

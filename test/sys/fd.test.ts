@@ -129,16 +129,21 @@ kernelTest(test, "what is no descriptor is refused", () => {
 
 kernelTest(test, "numbers of the standard streams are not kept", async () => {
   const result = await runChild(`
-    import { closeSync, fstatSync } from "node:fs";
+    import { closeSync, fstatSync, readFileSync } from "node:fs";
     const { mapCreate } = await sys("bpf");
     closeSync(0);
     const map = mapCreate({ type: 2, keySize: 4, valueSize: 4, maxEntries: 1 }, "map x");
+    const copy = map.duplicate();
     let zero = "open";
     try { fstatSync(0); } catch (error) { zero = error.code; }
-    console.log(map.number >= 3, zero);
+    const flags = [map, copy].map(({ number }) =>
+      /^flags:\\s*([0-7]+)$/m.exec(readFileSync("/proc/self/fdinfo/" + number, "utf8"))[1]);
+    const closedOnExec = flags.map((text) => (Number.parseInt(text, 8) & 0o2000000) !== 0);
+    console.log(map.number >= 3, copy.number >= 3, zero, ...closedOnExec);
     map.close();
+    copy.close();
   `);
-  assert.is(result.stdout, "true EBADF\n", result.stderr);
+  assert.is(result.stdout, "true true EBADF true true\n", result.stderr);
 });
 
 kernelTest(test, "a descriptor that others closed is an error, not a silence", async () => {
