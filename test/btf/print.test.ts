@@ -1,33 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  type Btf,
-  BtfBuilder,
-  declaration,
-  Kind,
-  type NewType,
-  typeName,
-} from "../../btf/index.ts";
+import { declaration, Kind, type NewType, typeName } from "../../btf/index.ts";
 import { BtfError } from "../../src/error.ts";
+import { btfOf, int } from "../helper/types.ts";
 
 const test = suite("btf/print");
-
-function build(...types: NewType[]): Btf {
-  const builder = new BtfBuilder();
-  for (const type of types) builder.add(type);
-  return builder.btf();
-}
-
-const int: NewType = {
-  kind: Kind.INT,
-  name: "int",
-  size: 4,
-  signed: true,
-  char: false,
-  bool: false,
-  bitOffset: 0,
-  bits: 32,
-};
 
 test("types read as C writes them", () => {
   const types: readonly (readonly [NewType, string, string])[] = [
@@ -82,7 +59,7 @@ test("types read as C writes them", () => {
     [{ kind: Kind.DATASEC, name: ".bss", size: 8, variables: [] }, ".bss", ".bss x"],
     [{ kind: Kind.CONST, type: 6 }, "int *const[9]", "int *const x[9]"],
   ];
-  const btf = build(...types.map(([type]) => type));
+  const btf = btfOf(...types.map(([type]) => type));
   for (const [i, [, name, declared]] of types.entries()) {
     assert.is(typeName(btf, i + 1), name, `type ${i + 1}`);
     assert.is(declaration(btf, i + 1, "x"), declared, `type ${i + 1}`);
@@ -92,7 +69,7 @@ test("types read as C writes them", () => {
 
 test("circles and explosions are cut short", () => {
   const parameters = Array.from({ length: 1000 }, () => ({ name: "p", type: 2 }));
-  const btf = build(
+  const btf = btfOf(
     { kind: Kind.PTR, type: 1 },
     { kind: Kind.FUNC_PROTO, returns: 2, parameters },
     { kind: Kind.CONST, type: 3 },

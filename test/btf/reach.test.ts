@@ -1,37 +1,13 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  Btf,
-  BtfBuilder,
-  Kind,
-  type NewType,
-  reachable,
-  references,
-  subset,
-} from "../../btf/index.ts";
+import { Btf, BtfBuilder, Kind, reachable, references, subset } from "../../btf/index.ts";
 import { BtfError } from "../../src/error.ts";
 import { readFixture } from "../helper/fixtures.ts";
+import { btfOf, int } from "../helper/types.ts";
 import { typeList } from "./arbitrary.ts";
 
 const test = suite("btf/reach, btf/subset");
-
-const int: NewType = {
-  kind: Kind.INT,
-  name: "int",
-  size: 4,
-  signed: true,
-  char: false,
-  bool: false,
-  bitOffset: 0,
-  bits: 32,
-};
-
-function btfOf(...types: NewType[]): Btf {
-  const builder = new BtfBuilder();
-  for (const type of types) builder.add(type);
-  return builder.btf();
-}
 
 test("every reference of every kind is followed, and no further", () => {
   const member = { name: "m", bitOffset: 0, bitSize: 0 };

@@ -19,6 +19,7 @@ import {
 import { BpfError, RelocationError } from "../../src/error.ts";
 import { type ObjectSpec, parseObject } from "../../src/spec/index.ts";
 import { fixtureObjects, readFixture } from "../helper/fixtures.ts";
+import { btfOf, int } from "../helper/types.ts";
 import { families, fixture } from "./golden.ts";
 
 const test = suite("co-re/minimal");
@@ -107,23 +108,6 @@ test("only the members that are asked for are kept", () => {
 });
 
 // Cases that no compiler makes: types by hand.
-
-const int: NewType = {
-  kind: Kind.INT,
-  name: "int",
-  size: 4,
-  signed: true,
-  char: false,
-  bool: false,
-  bitOffset: 0,
-  bits: 32,
-};
-
-function btfOf(...types: NewType[]): Btf {
-  const builder = new BtfBuilder();
-  for (const type of types) builder.add(type);
-  return builder.btf();
-}
 
 function asking(
   btf: Btf,
