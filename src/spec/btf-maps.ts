@@ -17,6 +17,10 @@ import { lowerBound } from "./search.ts";
 import type { MapSpec } from "./types.ts";
 
 const POINTER_SIZE = 8;
+/** The smallest page of any machine; where pages are larger, rings are made as large as those. */
+const PAGE_SIZE = 4096;
+/** The largest power of two that `max_entries` holds. */
+const MAX_RING = 2 ** 31;
 
 /** A declared map with its place in the section. */
 export interface DeclaredMap {
@@ -128,7 +132,17 @@ function parseDefinition(
     }
   }
   if (map.type === MapType.UNSPEC) throw fail(name, "has no type");
+  if (map.type === MapType.RINGBUF || map.type === MapType.USER_RINGBUF) {
+    map.maxEntries = ringSize(map.maxEntries);
+  }
   return map;
+}
+
+/** The next size that the kernel takes for a ring, as libbpf has it: a page times a power of two; 0 stays the caller's. */
+function ringSize(size: number): number {
+  if (size === 0 || (size >= PAGE_SIZE && Number.isInteger(Math.log2(size)))) return size;
+  const next = Math.max(PAGE_SIZE, 2 ** Math.ceil(Math.log2(size)));
+  return next <= MAX_RING ? next : size;
 }
 
 /** `__uint(key, N)`: a pointer to an array of N elements. */

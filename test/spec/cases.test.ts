@@ -314,6 +314,47 @@ function addValues(types: BtfBuilder, int: number, members: Record<string, numbe
   return types.add({ kind: Kind.ARRAY, element: pointer, index: int, length: 0 });
 }
 
+test("edge 15: the size of a ring buffer is the next that the kernel takes, as in libbpf", () => {
+  const sized = (type: number, size: number): number | undefined =>
+    mapOf((types, int) => ({
+      type: addUint(types, int, type),
+      max_entries: addUint(types, int, size),
+    })).maps["map"]?.maxEntries;
+  const sizes = [
+    [0, 0],
+    [1, 4096],
+    [4096, 4096],
+    [4097, 8192],
+    [12288, 16384],
+    [65536, 65536],
+    [2 ** 31, 2 ** 31],
+    [2 ** 31 + 1, 2 ** 31 + 1],
+  ] as const;
+  for (const [size, expected] of sizes) {
+    assert.is(sized(MapType.RINGBUF, size), expected);
+    assert.is(sized(MapType.USER_RINGBUF, size), expected);
+    assert.is(sized(MapType.HASH, size), size);
+  }
+});
+
+test("edge 15: a pinning of another loader is kept, and refused when the object is loaded", () => {
+  const spec = mapOf((types, int) => ({
+    type: addUint(types, int, MapType.ARRAY),
+    key_size: addUint(types, int, 4),
+    value_size: addUint(types, int, 4),
+    max_entries: addUint(types, int, 1),
+    pinning: addUint(types, int, 16),
+  }));
+  assert.is(spec.maps["map"]?.pinning, 16);
+  assert.throws(
+    () => new CollectionSpec(spec).loadSync(),
+    (error: unknown) =>
+      error instanceof BpfError &&
+      error.code === "ERR_MAP_DEFINITION" &&
+      /^create map map: its definition asks for pinning 16,.* set pinning/.test(error.message),
+  );
+});
+
 test("edge 15: definitions that contradict themselves are refused; bytes in .maps are not", () => {
   const template = (types: BtfBuilder, int: number): Record<string, number> => ({
     type: addUint(types, int, MapType.ARRAY),

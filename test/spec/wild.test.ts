@@ -108,6 +108,66 @@ test("wild 1: nothing in an object of clang 7 has a type or a size but its secti
   );
 });
 
+test("wild 1: a static function of clang 7 is told from labels by the calls that lead to it", () => {
+  const untyped = { type: SymbolType.NOTYPE, size: 0 };
+  const local = { ...untyped, binding: SymbolBinding.LOCAL };
+  const { programs } = readObject({
+    sections: [
+      code("library", [mov(1), exit]),
+      // The last call has no relocation, as old LLVM left them inside of a section.
+      code("socket", [call(), call(1), exit, mov(2), mov(3), exit]),
+    ],
+    symbols: [
+      { name: "LBB0_1", section: "library", value: 0, ...local },
+      { name: "static_fn", section: "library", value: 0, ...local },
+      { name: "", section: "library", type: SymbolType.SECTION, binding: SymbolBinding.LOCAL },
+      fn("main", "socket", 0, 0, untyped),
+      { name: "LBB1_2", section: "socket", value: 32, ...local },
+      { name: "beside", section: "socket", value: 24, ...local },
+      { name: "target_of_a_jump", section: "socket", value: 8, ...local },
+    ],
+    relocations: { socket: [{ offset: 0, type: 10, symbol: 2 }] },
+  });
+  assert.equal(Object.keys(programs), ["main"]);
+  assert.equal(
+    programs["main"]?.functions.map(({ name, slot }) => [name, slot]),
+    [
+      ["main", 0],
+      ["static_fn", 3],
+      ["beside", 5],
+    ],
+  );
+});
+
+test("wild 2: legacy maps by the section's symbol are those at the place behind it", () => {
+  const definitions = Uint32Array.of(MapType.HASH, 4, 8, 16, 0, MapType.ARRAY, 4, 4, 1, 0);
+  const untyped = { type: SymbolType.NOTYPE, size: 0 };
+  const input = (more: object): Parameters<typeof readObject>[0] => ({
+    sections: [
+      code("socket", [load(20), exit]),
+      { name: "maps", data: new Uint8Array(definitions.buffer) },
+    ],
+    symbols: [
+      fn("main", "socket", 0, 3),
+      { name: "first", section: "maps", value: 0, ...untyped },
+      { name: "second", section: "maps", value: 20, ...untyped, ...more },
+      { name: "", section: "maps", type: SymbolType.SECTION, binding: SymbolBinding.LOCAL },
+    ],
+    relocations: { socket: [{ offset: 0, type: 1, symbol: 3 }] },
+  });
+  const { main } = readObject(input({})).programs;
+  assert.equal(
+    main?.references.map(({ name }) => name),
+    ["second"],
+  );
+  // Neither libbpf nor cilium/ebpf reads it, wherever it is referred to.
+  const hidden = { type: SymbolType.OBJECT, size: 20, binding: SymbolBinding.LOCAL };
+  assert.match(
+    refusal(ObjectError, () => readObject(input(hidden))),
+    /map second is static: remove `static`/,
+  );
+});
+
 test("wild 2: legacy maps are read, those of iproute2 too", () => {
   assert.equal(Object.keys(read("legacy-maps-long.el.o").maps), ["plain", "pinned"]);
 });
@@ -118,6 +178,30 @@ test("wild 3: a static function in a program section is a subprogram", () => {
   assert.equal(
     programs["program"]?.functions.map(({ name }) => name),
     ["program", "helper"],
+  );
+});
+
+test("wild 3: a static function in a program section that nothing calls is a program", () => {
+  const local = { binding: SymbolBinding.LOCAL };
+  const { programs } = readObject({
+    sections: [
+      code(".text", [mov(0), exit]),
+      code("tc/tail", [call(), exit, mov(1), exit, mov(2), exit]),
+    ],
+    symbols: [
+      fn("unused", ".text", 0, 2, local),
+      fn("first_tail", "tc/tail", 0, 2, local),
+      fn("helper", "tc/tail", 2, 2, local),
+      fn("second_tail", "tc/tail", 4, 2, local),
+    ],
+    relocations: { "tc/tail": [{ offset: 0, type: 10, symbol: "helper" }] },
+  });
+  assert.equal(
+    Object.values(programs).map(({ name, type, functions }) => [name, type, functions.length]),
+    [
+      ["first_tail", ProgramType.SCHED_CLS, 2],
+      ["second_tail", ProgramType.SCHED_CLS, 1],
+    ],
   );
 });
 
