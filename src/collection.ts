@@ -45,18 +45,21 @@ export interface UntypedCollection extends CollectionTypes {
   variables: Record<string, any>;
 }
 
+/** The names that are known; any, where the caller's type has no such part or only says that there are some. */
+type Names<T> = unknown extends T ? string : keyof NonNullable<T>;
+
 /** What stands under the names that are known of `T`; where none are, TypeScript is not asked. */
-type Named<T, V> = string extends keyof NonNullable<T>
+type Named<T, V> = string extends Names<T>
   ? // biome-ignore lint/suspicious/noExplicitAny: with noUncheckedIndexedAccess every use of an unknown name would be an error
     Record<string, any>
   : Record<Extract<keyof NonNullable<T>, string>, V>;
 
 /** Likewise for variables, each with the type of its value. */
-type NamedVariables<T> = string extends keyof NonNullable<T>
+type NamedVariables<T> = string extends Names<T>
   ? // biome-ignore lint/suspicious/noExplicitAny: likewise
     Record<string, any>
   : { [K in keyof NonNullable<T>]: Variable<NonNullable<T>[K]> };
-type NamedVariableSpecs<T> = string extends keyof NonNullable<T>
+type NamedVariableSpecs<T> = string extends Names<T>
   ? // biome-ignore lint/suspicious/noExplicitAny: likewise
     Record<string, any>
   : { [K in keyof NonNullable<T>]: VariableSpec<NonNullable<T>[K]> };
