@@ -10,12 +10,20 @@ import { nameOf, ProgramType } from "../src/uapi.ts";
 /** What links need to know of a loaded program; every `Program` fits. */
 export type AttachableProgram = Pick<Program, "name" | "type" | "fd" | "attachType" | "attachTo">;
 
-/** @throws TypeError when the program is of another type than the hook takes, which the kernel would call EINVAL. */
+/**
+ * @throws TypeError when there is no program, as `programs.NAME` has none for a misspelt name; and when it is of another type than
+ * the hook takes, which the kernel would call EINVAL.
+ */
 export function requireType(
   program: AttachableProgram,
   types: readonly number[],
   hook: string,
 ): void {
+  if (typeof (program as AttachableProgram | null | undefined)?.type !== "number") {
+    throw new TypeError(
+      `cannot attach to a ${hook}: no program was given, but ${program === null ? "null" : typeof program}; is its name misspelt?`,
+    );
+  }
   if (types.includes(program.type)) return;
   const wanted = types.map((type) => nameOf(ProgramType, type)).join(" or ");
   throw new TypeError(

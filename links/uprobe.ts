@@ -123,6 +123,13 @@ function whatIsMeant(
   if (typeof file !== "string") {
     throw new TypeError(`uprobe in ${file.path}: give a symbol, an address or an offset`);
   }
+  if (!file.includes(":")) {
+    throw new TargetError(
+      `uprobe in "${file}": no place in it was given; name one with the option { symbol }, { address } or { offset }, ` +
+        "or write PATH:SYMBOL, PATH:SYMBOL+OFFSET or PATH:0xADDRESS",
+      { code: "ERR_TARGET", target: file },
+    );
+  }
   const target = parseUprobeTarget(file);
   return { ...target, file: target.path };
 }

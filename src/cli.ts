@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Command, CommandError } from "./cli/command.ts";
+import { type Command, CommandError, noSuch } from "./cli/command.ts";
 import { commandHelp, help } from "./cli/help.ts";
 import { explain, say } from "./cli/output.ts";
 
@@ -29,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (isHelp(name) || name === "help") {
     const topic = rest.find((text) => !isHelp(text));
     const text = topic === undefined ? help() : commandHelp(topic);
-    if (text === undefined) throw unknown(topic);
+    if (text === undefined) throw unknown(topic ?? "");
     process.stdout.write(text);
     return 0;
   }
@@ -54,8 +54,8 @@ function isHelp(text: string): boolean {
   return text === "--help" || text === "-h";
 }
 
-function unknown(name: string | undefined): CommandError {
-  return new CommandError(`there is no command ${name}; \`ebpf --help\` lists them`);
+function unknown(name: string): CommandError {
+  return new CommandError(noSuch("there is no command", name, Object.keys(COMMANDS)));
 }
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

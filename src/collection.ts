@@ -49,20 +49,23 @@ export interface UntypedCollection extends CollectionTypes {
 type Names<T> = unknown extends T ? string : keyof NonNullable<T>;
 
 /** What stands under the names that are known of `T`; where none are, TypeScript is not asked. */
-type Named<T, V> = string extends Names<T>
-  ? // biome-ignore lint/suspicious/noExplicitAny: with noUncheckedIndexedAccess every use of an unknown name would be an error
-    Record<string, any>
-  : Record<Extract<keyof NonNullable<T>, string>, V>;
+type Named<T, V> =
+  string extends Names<T>
+    ? // biome-ignore lint/suspicious/noExplicitAny: with noUncheckedIndexedAccess every use of an unknown name would be an error
+      Record<string, any>
+    : Record<Extract<keyof NonNullable<T>, string>, V>;
 
 /** Likewise for variables, each with the type of its value. */
-type NamedVariables<T> = string extends Names<T>
-  ? // biome-ignore lint/suspicious/noExplicitAny: likewise
-    Record<string, any>
-  : { [K in keyof NonNullable<T>]: Variable<NonNullable<T>[K]> };
-type NamedVariableSpecs<T> = string extends Names<T>
-  ? // biome-ignore lint/suspicious/noExplicitAny: likewise
-    Record<string, any>
-  : { [K in keyof NonNullable<T>]: VariableSpec<NonNullable<T>[K]> };
+type NamedVariables<T> =
+  string extends Names<T>
+    ? // biome-ignore lint/suspicious/noExplicitAny: likewise
+      Record<string, any>
+    : { [K in keyof NonNullable<T>]: Variable<NonNullable<T>[K]> };
+type NamedVariableSpecs<T> =
+  string extends Names<T>
+    ? // biome-ignore lint/suspicious/noExplicitAny: likewise
+      Record<string, any>
+    : { [K in keyof NonNullable<T>]: VariableSpec<NonNullable<T>[K]> };
 
 /**
  * What an object file says: programs, maps and variables as plain data that may be changed before loading.

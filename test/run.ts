@@ -13,11 +13,12 @@
 
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { kernelTierObstacle, tier } from "./helper/kernel.ts";
 import { kernelTier, skips } from "./helper/outcome.ts";
+import { testFiles } from "./helper/test-files.ts";
 
 type SuiteResult = [errors: string | true, passed: number, skipped: number, total: number];
 type SuiteRun = () => Promise<SuiteResult>;
@@ -28,24 +29,6 @@ const LAST_MOMENTS = 5000;
 const testFolder = dirname(fileURLToPath(import.meta.url));
 const counts = { passed: 0, failed: 0 };
 let finished = false;
-
-/** Test files below `folder`, as paths relative to it. Stale output of a deleted source is not among them. */
-function testFiles(folder: string): string[] {
-  const sources = join(folder, folder.includes(`${sep}dist${sep}`) ? "../../test" : ".");
-  const known = new Set(
-    listFiles(sources).map((file) => relative(sources, file).replace(/\.[jt]s$/, "")),
-  );
-  return listFiles(folder)
-    .map((file) => relative(folder, file))
-    .filter((file) => /\.test\.[jt]s$/.test(file) && known.has(file.replace(/\.[jt]s$/, "")))
-    .sort();
-}
-
-function listFiles(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-}
 
 /** Imports one file and returns the suites that it queued; of the kernel tier alone, those that have tests of it. */
 async function suitesOf(file: string): Promise<SuiteRun[]> {

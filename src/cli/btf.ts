@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Command, CommandError } from "./command.ts";
+import { type Command, CommandError, noSuch } from "./command.ts";
 
 const COMMANDS: Record<string, () => Promise<Command>> = {
   dump: async () => (await import("./btf-dump.ts")).dump,
@@ -14,10 +14,12 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
 /** Types: prints them, or reduces them to what objects need. */
 export const btf: Command = async (args) => {
   const [name, ...rest] = args;
-  const names = Object.keys(COMMANDS).join(" or ");
-  if (name === undefined) throw new CommandError(`which command? ${names} is expected`);
+  const names = Object.keys(COMMANDS);
+  if (name === undefined) {
+    throw new CommandError(`which command? ${names.join(" or ")} is expected`);
+  }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load === undefined) throw new CommandError(`there is no command btf ${name}, but ${names}`);
+  if (load === undefined) throw new CommandError(noSuch("there is no command btf", name, names));
   const command = await load();
   return command(rest);
 };

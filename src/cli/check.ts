@@ -13,12 +13,12 @@ import {
   type CheckProgress,
   type CheckReport,
   check as checkObjects,
-  openBtf,
+  openKernelBtf,
   parseReport,
   withBaseline,
 } from "../report/index.ts";
 import { type BtfSource, btfSources, readBtf } from "./btf-source.ts";
-import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
+import { type Command, CommandError, divideFiles, readArguments, requireFiles } from "./command.ts";
 import { Modules, moduleSources } from "./module-source.ts";
 import { explain, plain, say } from "./output.ts";
 import { type ObjectFile, readObject } from "./read.ts";
@@ -26,7 +26,7 @@ import { type ReportFile, refuseClashes, writeReport } from "./report-files.ts";
 
 /** Relocates every object against every kernel; one kernel's types are in memory at a time. */
 export const check: Command = async (args) => {
-  const { values, positionals } = readArguments(args, {
+  const parsed = readArguments(args, {
     btf: { type: "string", multiple: true },
     module: { type: "string", multiple: true },
     baseline: { type: "string" },
@@ -36,7 +36,8 @@ export const check: Command = async (args) => {
     html: { type: "string" },
     instructions: { type: "boolean" },
   });
-  const { files, kernels } = divide(args, positionals, values.btf ?? []);
+  const { values } = parsed;
+  const { files, paths: kernels } = divideFiles(parsed, "btf");
   requireFiles(files, "check");
   const json = values.json === true;
   if (values.instructions === true && !json) {
@@ -64,44 +65,6 @@ export const check: Command = async (args) => {
   await writeReport(report, forms, json);
   return (report.baseline?.ok ?? report.ok) ? 0 : 1;
 };
-
-const TAKES_VALUE: readonly string[] = [
-  "--module",
-  "--baseline",
-  "--markdown",
-  "--junit",
-  "--html",
-];
-
-/**
- * `check FILE… --btf PATH…`: what follows the first PATH is another, up to the next option. With no FILE before the
- * first `--btf`, each takes one PATH, and the rest are files.
- */
-function divide(
-  args: readonly string[],
-  positionals: readonly string[],
-  btf: readonly string[],
-): { files: readonly string[]; kernels: readonly string[] } {
-  const files: string[] = [];
-  const kernels: string[] = [];
-  let takesKernels = false;
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at]!;
-    if (arg === "--") {
-      files.push(...args.slice(at + 1));
-      break;
-    }
-    if (arg === "--btf" || arg.startsWith("--btf=")) {
-      if (files.length === 0) return { files: positionals, kernels: btf };
-      kernels.push(arg === "--btf" ? (args[++at] ?? "") : arg.slice("--btf=".length));
-      takesKernels = true;
-    } else if (arg.startsWith("-") && arg !== "-") {
-      takesKernels = false;
-      if (TAKES_VALUE.includes(arg)) at++;
-    } else (takesKernels ? kernels : files).push(arg);
-  }
-  return { files, kernels };
-}
 
 /** @throws CommandError when the file is no report that can be compared with. */
 function readBaseline(path: string): CheckReport {
@@ -146,7 +109,7 @@ function checkAll(
       btf: () => {
         ofKernel = [];
         const bytes = source.read();
-        const vmlinux = openBtf(bytes, source.name);
+        const vmlinux = openKernelBtf(bytes, source.path ?? source.name);
         ofKernel = modules.of(source.name, vmlinux);
         sums.push(sha256(bytes));
         used.push(ofKernel.map(({ name }) => name));

@@ -74,10 +74,10 @@ kernel symbols, and CO-RE relocations, which are not applied. Needs no kernel an
                    number; may be repeated
   --base FILE      the types that those of the file continue, such as vmlinux for a module's
 
-btf min OBJECT… --btf PATH -o OUT
+btf min OBJECT… --btf PATH… -o OUT
 
-  --btf PATH       the types of a kernel, as for check, or a folder of such; may be repeated
-  -o OUT           the file to write; for several kernels a folder
+  --btf PATH…      the types of kernels, as for check, or folders of such
+  -o OUT           the file to write; for several kernels a folder, which is made where there is none
   --json           what was written, as one JSON value
 
 FILE and PATH are BTF files or ELF files with a .BTF section, either of them compressed with gzip

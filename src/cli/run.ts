@@ -10,7 +10,7 @@ import { type Collection, CollectionSpec } from "../collection.ts";
 import { BpfError } from "../error.ts";
 import type { KconfigValue } from "../externs/index.ts";
 import type { LoadOptions } from "../load-options.ts";
-import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
+import { type Command, CommandError, noSuch, readArguments, requireFiles } from "./command.ts";
 import { EventTable } from "./event-table.ts";
 import { plain, say, toJson } from "./output.ts";
 import { readObject } from "./read.ts";
@@ -42,7 +42,8 @@ export const run: Command = async (args) => {
   const kconfig = assign(spec, assignments(values.set ?? [], "--set"));
   const types = new Map(assignments(values.as ?? [], "--as"));
   for (const name of [...types.keys(), ...(values.dump ?? [])]) {
-    if (spec.maps[name] === undefined) throw new CommandError(`the object has no map ${name}`);
+    if (spec.maps[name] !== undefined) continue;
+    throw new CommandError(noSuch("the object has no map", name, Object.keys(spec.maps)));
   }
 
   return interruptible(async (ending) => {
@@ -88,8 +89,8 @@ function assign(
     } else if (spec.kconfig.some((extern) => extern.name === name)) {
       kconfig[name] = value as KconfigValue;
     } else {
-      const names = Object.keys(spec.variables).join(", ") || "none";
-      throw new CommandError(`--set ${name}: the object has no such variable; it has ${names}`);
+      const names = [...Object.keys(spec.variables), ...spec.kconfig.map((extern) => extern.name)];
+      throw new CommandError(`--set: ${noSuch("the object has no variable", name, names)}`);
     }
   }
   return kconfig;

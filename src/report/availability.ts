@@ -11,8 +11,8 @@ import type { CheckReport, CheckRow } from "./report.ts";
 const MAX_NAMES = 8;
 
 /**
- * Where what a row asks for exists, in words such as `in 6.12 and later`; undefined where that is
- * everywhere, or could not be told. Later kernels are those that were named later.
+ * Where what a row asks for exists, in words such as `from 6.12 on`; undefined where that is
+ * everywhere, or could not be told. Only releases in the names of all kernels say which are later.
  */
 export function availability(report: CheckReport): (row: CheckRow) => string | undefined {
   const count = report.kernels.length;
@@ -30,9 +30,10 @@ export function availability(report: CheckReport): (row: CheckRow) => string | u
     } else answers[row.kernel] = row.exists;
   }
   const names = report.kernels.map(({ name }) => name);
+  const ranks = releaseRanks(names);
   return (row) => {
     const answers = known.get(keyOfRow(row));
-    return answers === undefined ? undefined : availabilityText(answers, names);
+    return answers === undefined ? undefined : availabilityText(answers, names, ranks);
   };
 }
 
@@ -40,18 +41,52 @@ export function availability(report: CheckReport): (row: CheckRow) => string | u
 export function availabilityText(
   answers: readonly (boolean | undefined)[],
   names: readonly string[],
+  ranks: readonly number[] | undefined,
 ): string | undefined {
   if (answers.some((answer) => answer === undefined)) return undefined;
-  const first = answers.indexOf(true);
-  const last = answers.lastIndexOf(true);
-  if (first === -1) return "on none of these kernels";
-  if (answers.slice(first, last + 1).includes(false)) {
-    const having = names.filter((_, kernel) => answers[kernel]);
-    return having.length > MAX_NAMES
-      ? `on ${having.length} of ${names.length} kernels`
-      : `on ${having.join(", ")} only`;
+  const having = names.filter((_, kernel) => answers[kernel]);
+  if (having.length === 0) return "on none of these kernels";
+  if (having.length === names.length) return undefined;
+  const span = ranks === undefined ? undefined : spanText(answers, names, ranks);
+  if (span !== undefined) return span;
+  return having.length > MAX_NAMES
+    ? `on ${having.length} of ${names.length} kernels`
+    : `on ${having.join(", ")} only`;
+}
+
+/**
+ * For each kernel the place of its release among those of all, the same for kernels of the same
+ * release; undefined where a name does not begin with a release, such as `5.10` or `6.1.0-18-amd64`.
+ */
+export function releaseRanks(names: readonly string[]): number[] | undefined {
+  const releases: number[] = [];
+  for (const name of names) {
+    const parts = /^(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?!\d)/.exec(name);
+    if (parts === null) return undefined;
+    const [, major, minor, patch = 0] = parts;
+    releases.push(Number(major) * 1e8 + Number(minor) * 1e4 + Number(patch));
   }
-  if (first === 0) return last === names.length - 1 ? undefined : `up to ${names[last]}`;
-  if (last === names.length - 1) return `from ${names[first]} on`;
-  return first === last ? `on ${names[first]} only` : `from ${names[first]} up to ${names[last]}`;
+  const sorted = [...new Set(releases)].sort((a, b) => a - b);
+  const ranks = new Map(sorted.map((release, rank) => [release, rank]));
+  return releases.map((release) => ranks.get(release) ?? 0);
+}
+
+/** A span of releases that have it; undefined where there is a gap, or builds of a release differ. */
+function spanText(
+  answers: readonly (boolean | undefined)[],
+  names: readonly string[],
+  ranks: readonly number[],
+): string | undefined {
+  const rank = (kernel: number | undefined): number => ranks[kernel ?? -1] ?? -1;
+  const order = [...names.keys()].sort((a, b) => rank(a) - rank(b));
+  const sorted = order.map((kernel) => answers[kernel] === true);
+  const first = sorted.indexOf(true);
+  const last = sorted.lastIndexOf(true);
+  if (first === last && first !== 0 && last !== names.length - 1) return undefined;
+  if (sorted.slice(first, last + 1).includes(false)) return undefined;
+  if (first > 0 && rank(order[first - 1]) === rank(order[first])) return undefined;
+  if (rank(order[last]) === rank(order[last + 1])) return undefined;
+  const [oldest, newest] = [names[order[first] ?? 0], names[order[last] ?? 0]];
+  if (first === 0) return `up to ${newest}`;
+  return last === names.length - 1 ? `from ${oldest} on` : `from ${oldest} up to ${newest}`;
 }

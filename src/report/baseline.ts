@@ -8,6 +8,7 @@
  * @module
  */
 
+import { requireReport } from "./arguments.ts";
 import { keyOf } from "./findings.ts";
 import {
   type CheckReport,
@@ -19,13 +20,17 @@ import {
   type Verdict,
 } from "./report.ts";
 
-/** The report with what is better and worse than in the baseline. */
+/** The report with what is better and worse than in the baseline. Throws TypeError for what is no report. */
 export function withBaseline(report: CheckReport, baseline: CheckReport): CheckReport {
+  requireReport("withBaseline: report", report);
+  requireReport("withBaseline: baseline", baseline);
   return { ...report, baseline: compareReports(report, baseline) };
 }
 
-/** What is better and worse in `report` than in `baseline`. */
+/** What is better and worse in `report` than in `baseline`. Throws TypeError for what is no report. */
 export function compareReports(report: CheckReport, baseline: CheckReport): ReportBaseline {
+  requireReport("compareReports: report", report);
+  requireReport("compareReports: baseline", baseline);
   const files = matchObjects(report.objects, baseline.objects);
   const earlier = new Map<string, CheckRow[]>();
   for (const row of baseline.rows) {
@@ -75,16 +80,21 @@ export function compareReports(report: CheckReport, baseline: CheckReport): Repo
     known,
     added,
     removed,
-    ...newNames(report, baseline, files),
+    ...otherNames(report, baseline, files),
   };
 }
 
-function newNames(
+function otherNames(
   report: CheckReport,
   baseline: CheckReport,
   files: readonly (number | undefined)[],
-): Pick<ReportBaseline, "newKernels" | "newObjects" | "changedKernels"> {
+): Pick<
+  ReportBaseline,
+  "newKernels" | "newObjects" | "changedKernels" | "uncheckedKernels" | "uncheckedObjects"
+> {
   const sums = new Map(baseline.kernels.map(({ name, sha256 }) => [name, sha256]));
+  const names = new Set(report.kernels.map(({ name }) => name));
+  const matched = new Set(files);
   return {
     newKernels: report.kernels.map(({ name }) => name).filter((name) => !sums.has(name)),
     newObjects: report.objects.flatMap(({ file }, object) =>
@@ -94,6 +104,10 @@ function newNames(
       const before = sums.get(name);
       return before !== undefined && sha256 !== undefined && before !== sha256 ? [name] : [];
     }),
+    uncheckedKernels: baseline.kernels.map(({ name }) => name).filter((name) => !names.has(name)),
+    uncheckedObjects: baseline.objects.flatMap(({ file }, object) =>
+      matched.has(object) ? [] : [file ?? `object ${object + 1}`],
+    ),
   };
 }
 

@@ -9,11 +9,12 @@
  */
 
 import { Btf } from "../../btf/index.ts";
-import { ElfFile } from "../../elf/index.ts";
+import { ElfFile, Machine } from "../../elf/index.ts";
 import { toHex } from "../bytes.ts";
 import { CoreTarget, type ModuleBtf } from "../co-re/index.ts";
 import { BtfError } from "../error.ts";
 import { checkOptions } from "../options.ts";
+import { requireBtf, requireKernels, requireModules, requireSpecs } from "./arguments.ts";
 import { checkPair } from "./pair.ts";
 import { type CheckedObject, prepareObject } from "./prepare.ts";
 import {
@@ -69,7 +70,8 @@ export interface CheckOptions {
 
 /**
  * Checks one object, or several, against all kernels. Throws BtfError for a kernel's BTF that
- * cannot be read; never for what an object holds.
+ * cannot be read, and TypeError for arguments that are no objects or kernels, or none; never for
+ * what an object holds.
  */
 export function check(
   spec: CheckedObject | readonly CheckedObject[],
@@ -77,7 +79,10 @@ export function check(
   options: CheckOptions = {},
 ): CheckReport {
   checkOptions("check", options, ["instructions", "onProgress"]);
-  const objects = (isList(spec) ? spec : [spec]).map(prepareObject);
+  const specs = isList(spec) ? spec : [spec];
+  requireSpecs(specs);
+  requireKernels(kernels);
+  const objects = specs.map(prepareObject);
   const checked = objects.map((): CheckedPair[] => []);
   const opened = kernels.map((kernel, index): ReportKernel => {
     const target = openKernel(kernel);
@@ -151,17 +156,22 @@ function isList(spec: CheckedObject | readonly CheckedObject[]): spec is readonl
 const kept: WeakMap<Btf, CoreTarget> = new WeakMap();
 
 function openKernel({ name, btf, modules = [] }: CheckKernel): CoreTarget {
-  const vmlinux = openBtf(typeof btf === "function" ? btf() : btf, name);
+  const given: unknown = typeof btf === "function" ? btf() : btf;
+  requireBtf(`check: kernel ${name}`, given);
+  const vmlinux = openKernelBtf(given, name);
   const isKept = btf instanceof Btf && modules.length === 0 && typeof modules !== "function";
   const known = isKept ? kept.get(vmlinux) : undefined;
   if (known?.name === name) return known;
   const list =
     typeof modules === "function" ? () => modules(vmlinux) : (): typeof modules => modules;
-  const open = (): ModuleBtf[] =>
-    list().map((module) => {
+  const open = (): ModuleBtf[] => {
+    const given = list();
+    requireModules(`check: kernel ${name}`, given);
+    return given.map((module) => {
       const what = `${name}, module ${module.name}`;
       return { name: module.name, btf: openBtf(module.btf, what, vmlinux) };
     });
+  };
   // A list is given to be read: what is wrong with it shall not depend on what objects ask for.
   const listed = typeof modules === "function" ? undefined : open();
   const target = new CoreTarget(vmlinux, { name, modules: () => listed ?? open() });
@@ -171,10 +181,33 @@ function openKernel({ name, btf, modules = [] }: CheckKernel): CoreTarget {
 
 /** Opens raw BTF, or that in the section .BTF of an ELF file. */
 export function openBtf(bytes: Btf | Uint8Array, what: string, base?: Btf): Btf {
+  return open(bytes, what, base, () => {});
+}
+
+/** The same for a kernel's BTF: that of a BPF object is refused, since it is no kernel's. */
+export function openKernelBtf(bytes: Btf | Uint8Array, what: string): Btf {
+  return open(bytes, what, undefined, ({ machine }) => {
+    if (machine !== Machine.BPF) return;
+    throw new BtfError(
+      "it is a BPF object, not a kernel; with `ebpf check`, objects stand before --btf",
+    );
+  });
+}
+
+function open(
+  bytes: Btf | Uint8Array,
+  what: string,
+  base: Btf | undefined,
+  judge: (file: ElfFile) => void,
+): Btf {
   if (bytes instanceof Btf) return bytes;
   try {
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+      throw new BtfError("it is compressed with gzip; decompress it first, as by zlib.gunzipSync");
+    }
     if (!ElfFile.isElf(bytes)) return Btf.parse(bytes, { base });
     const file = ElfFile.parse(bytes);
+    judge(file);
     const section = file.section(".BTF");
     if (section === undefined) throw new BtfError("the ELF file has no section .BTF");
     return Btf.parse(file.data(section), { base });

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { releaseRanks } from "./availability.ts";
 import { keyOf, objectName } from "./findings.ts";
 import { type CheckReport, type CheckRow, verdicts } from "./report.ts";
 
@@ -36,6 +37,8 @@ export interface PageData {
   readonly verdicts: readonly string[];
   readonly letters: string;
   readonly kernels: readonly { readonly name: string; readonly types: number }[];
+  /** For each kernel the place of its release; null where names do not begin with releases. */
+  readonly releases: readonly number[] | null;
   readonly objects: readonly {
     readonly name: string;
     readonly error: string | null;
@@ -84,6 +87,7 @@ export function pageData(report: CheckReport): PageData {
     verdicts,
     letters: verdictLetters,
     kernels,
+    releases: releaseRanks(kernels.map(({ name }) => name)) ?? null,
     objects,
     texts: texts.values,
     lists: lists.values,

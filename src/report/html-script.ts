@@ -202,15 +202,20 @@ export const pageScript: string = String.raw`
 
   function existsText(answers) {
     if (answers.length < 2 || answers.includes(undefined)) return "";
-    const [first, last] = [answers.indexOf(true), answers.lastIndexOf(true)];
-    if (first === -1) return "on none";
-    if (answers.slice(first, last + 1).includes(false)) {
-      const having = kernels.filter((_, kernel) => answers[kernel]).map(({ name }) => name);
-      return having.length > 8 ? "on " + having.length + " of " + kernels.length : having.join(", ") + " only";
-    }
-    if (first === 0) return last === answers.length - 1 ? "on all" : "up to " + kernels[last].name;
-    if (last === answers.length - 1) return "from " + kernels[first].name + " on";
-    return first === last ? kernels[first].name + " only" : kernels[first].name + " to " + kernels[last].name;
+    const having = kernels.filter((_, kernel) => answers[kernel]).map(({ name }) => name);
+    if (having.length === 0) return "on none";
+    if (having.length === answers.length) return "on all";
+    const listed = having.length > 8 ? "on " + having.length + " of " + kernels.length : having.join(", ") + " only";
+    const rank = (kernel) => data.releases[kernel];
+    if (data.releases === null) return listed;
+    const order = [...kernels.keys()].sort((a, b) => rank(a) - rank(b));
+    const sorted = order.map((kernel) => answers[kernel]);
+    const [first, last] = [sorted.indexOf(true), sorted.lastIndexOf(true)];
+    if (sorted.slice(first, last + 1).includes(false) || rank(order[first - 1]) === rank(order[first]) || rank(order[last]) === rank(order[last + 1])) return listed;
+    const [oldest, newest] = [kernels[order[first]].name, kernels[order[last]].name];
+    if (first === 0) return "up to " + newest;
+    if (last === answers.length - 1) return "from " + oldest + " on";
+    return first === last ? listed : oldest + " to " + newest;
   }
 
   function objectPage(index) {

@@ -12,6 +12,7 @@ export {
   type CheckProgress,
   check,
   openBtf,
+  openKernelBtf,
 } from "./check.ts";
 export {
   type DisassembledInstruction,

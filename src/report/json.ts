@@ -6,6 +6,7 @@
  */
 
 import { BpfError } from "../error.ts";
+import { requireText } from "./arguments.ts";
 import { type CheckReport, verdicts } from "./report.ts";
 
 /** Characters of a piece, about. */
@@ -47,9 +48,10 @@ function text(value: unknown): string {
 
 /**
  * Reads a report that was written as JSON; throws BpfError with code ERR_REPORT for other text and
- * reports of another schema.
+ * reports of another schema, and TypeError for what is no text.
  */
 export function parseReport(json: string): CheckReport {
+  requireText("parseReport", json);
   let value: unknown;
   try {
     value = JSON.parse(json);

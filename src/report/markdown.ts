@@ -15,6 +15,7 @@ const MAX_FINDINGS = 200;
 const MAX_OBJECTS = 500;
 const MAX_CELLS = 10_000;
 const MAX_CELL = 300;
+const MAX_UNCHECKED = 100;
 
 const findingColumns = ["verdict", "kernels", "program", "asks for", "why", "exists", "where"];
 
@@ -32,6 +33,8 @@ export function checkMarkdown(report: CheckReport): string {
     const { worse, better, lost, known } = baseline;
     parts.push(
       `Against the baseline: ${worse.length} worse, ${better.length} better, ${lost.length} lost, ${known} fail as before.`,
+      ...unchecked("kernels", baseline.uncheckedKernels),
+      ...unchecked("objects", baseline.uncheckedObjects),
     );
   }
   const shown = baseline?.worse.flatMap(({ row }) => rows[row] ?? []) ?? rows;
@@ -43,6 +46,16 @@ export function checkMarkdown(report: CheckReport): string {
   if (cells.length > 0) parts.push(table([findingColumns, ...cells]));
   if (failing.length > cells.length) parts.push(`and ${failing.length - cells.length} more`);
   return `${parts.join("\n\n")}\n`;
+}
+
+/** What of the baseline was left out; reports that were written earlier may lack the list. */
+function unchecked(what: string, names: readonly string[] = []): string[] {
+  if (names.length === 0) return [];
+  const shown = names.slice(0, MAX_UNCHECKED).map(cell).join(", ");
+  const more = names.length - MAX_UNCHECKED;
+  return [
+    `${what} of the baseline that were not checked: ${shown}${more > 0 ? ` and ${more} more` : ""}`,
+  ];
 }
 
 /** Objects by kernels; those that fail first, where there are too many to show. */

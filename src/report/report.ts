@@ -167,6 +167,9 @@ export interface ReportBaseline {
   readonly newObjects: readonly string[];
   /** Kernels whose types are not those of the baseline any more. */
   readonly changedKernels: readonly string[];
+  /** Kernels and objects of the baseline that were not checked now: their rows are among `removed`. */
+  readonly uncheckedKernels: readonly string[];
+  readonly uncheckedObjects: readonly string[];
 }
 
 /** A row whose verdict is not that of the baseline. */

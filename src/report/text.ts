@@ -176,7 +176,8 @@ function comparison(report: CheckReport, baseline: ReportBaseline): string[] {
     const rows = changes.flatMap(({ row }) => report.rows[row] ?? []);
     return ["", `${title}:`, ...details(report, rows)];
   };
-  const list = (title: string, names: readonly string[]): string[] =>
+  // Reports that were written earlier may lack a list.
+  const list = (title: string, names: readonly string[] = []): string[] =>
     names.length === 0 ? [] : [plainText(`${title}: ${names.join(", ")}`)];
   const fixed = better.map(({ row, before }) => {
     const { kernel, object, program, kind, path, verdict } = report.rows[row]!;
@@ -193,6 +194,8 @@ function comparison(report: CheckReport, baseline: ReportBaseline): string[] {
     ...list("new kernels", baseline.newKernels),
     ...list("new objects", baseline.newObjects),
     ...list("kernels with other types than in the baseline", baseline.changedKernels),
+    ...list("kernels of the baseline that were not checked", baseline.uncheckedKernels),
+    ...list("objects of the baseline that were not checked", baseline.uncheckedObjects),
     ...list("newly unreadable", unreadable),
     `${worse.length} worse, ${better.length} better, ${lost.length} lost; ${known} fail as before; ${baseline.added} relocations new, ${baseline.removed} gone`,
   ];

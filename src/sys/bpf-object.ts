@@ -16,10 +16,11 @@ import {
   TOKEN_CREATE,
 } from "./attr.ts";
 import { bpfCall, bpfCheck, bpfError, bpfOpen } from "./bpf-call.ts";
-import type { FileDescriptor } from "./fd.ts";
+import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
 import { Struct } from "./struct.ts";
 
+const EPERM = 1;
 const ENOENT = 2;
 
 /** Pins a program, map or link at a path in a BPF file system. Throws SyscallError. */
@@ -179,5 +180,10 @@ function nextId(command: BpfCommandName, id: number, of: string): number | undef
 
 function byId(command: BpfCommandName, id: number, flags: number, what: string): FileDescriptor {
   const attr = new Struct(GET_ID).set("start_id", id).set("open_flags", flags);
-  return bpfOpen(command, attr, `open ${what} by id ${id}`, what);
+  const doing = `open ${what} by id ${id}`;
+  const result = bpfCall(command, attr);
+  // Unlike most of bpf(2), CAP_BPF is not enough: ids reach what other users loaded.
+  if (result === -EPERM) throw bpfError(command, EPERM, `${doing} (it needs CAP_SYS_ADMIN)`);
+  if (result < 0) throw bpfError(command, -result, doing);
+  return new FileDescriptor(result, what);
 }

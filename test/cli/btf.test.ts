@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -8,7 +9,7 @@ import { Btf, BtfBuilder, Kind } from "../../btf/index.ts";
 import { minimalBtf } from "../../src/co-re/index.ts";
 import { parseObject } from "../../src/spec/index.ts";
 import { bpftoolText } from "../btf/bpftool-text.ts";
-import { ebpf } from "../helper/cli.ts";
+import { CLI, ebpf } from "../helper/cli.ts";
 import { buildElf } from "../helper/elf-builder.ts";
 import { fixturePath, readFixture } from "../helper/fixtures.ts";
 import { kernelTest } from "../helper/kernel.ts";
@@ -124,11 +125,13 @@ test("what cannot be meant is misuse; what cannot be read is one line", () => {
     ["min", FIELDS],
     ["min", FIELDS, "--btf", KERNEL],
     ["min", "--btf", KERNEL, "-o", "x"],
-    ["min", FIELDS, "--btf", KERNEL, "--btf", fixturePath("btf/6.12.btf"), "-o", "x"],
+    ["min", FIELDS, "--btf", KERNEL, "--btf", fixturePath("btf/6.12.btf"), "-o", TAGS],
+    ["min", FIELDS, "--btf", KERNEL, fixturePath("btf/6.12.btf"), "-o", TAGS],
     ["min", FIELDS, "--btf", KERNEL.replace("6.1.btf", ""), "-o", KERNEL],
   ]) {
     run(args, 2);
   }
+  assert.match(run(["dunp"], 2), /no command btf dunp; did you mean "dump"\?/);
   assert.match(run(["dump", TAGS, "--format", "xml"], 2), /--format xml: there are raw and json/);
   for (const args of [
     ["dump", `${TAGS}.none`],
@@ -197,6 +200,34 @@ test("min writes the types that objects need, for one kernel or a folder of them
     };
     assert.equal(verdict(several), verdict(KERNEL.replace("6.1.btf", "")));
   });
+});
+
+test("min takes several paths behind --btf, and makes the folder", () => {
+  inFolder((folder) => {
+    const kernels = [KERNEL, fixturePath("btf/6.12.btf")];
+    const several = join(folder, "not", "yet");
+    run(["min", FIELDS, "--btf", ...kernels, "-o", several]);
+    assert.equal(readdirSync(several).sort(), ["6.1.btf", "6.12.btf"]);
+    const again = join(folder, "again");
+    run(["min", "--btf", KERNEL, "--btf", kernels[1]!, "-o", again, FIELDS, FIELDS]);
+    assert.equal(readdirSync(again).sort(), ["6.1.btf", "6.12.btf"]);
+    for (const name of readdirSync(again)) {
+      assert.equal(readFileSync(join(again, name)), readFileSync(join(several, name)));
+    }
+    run(["min", "--btf", KERNEL, "-o", `${folder}/one/`, FIELDS]);
+    assert.equal(readdirSync(join(folder, "one")), ["6.1.btf"]);
+    run(["min", FIELDS, "--btf", KERNEL, "-o", join(folder, "none", "x.btf")], 1);
+  });
+});
+
+kernelTest(test, "what is missing to open types by their id", () => {
+  const { status, stderr } = spawnSync(process.execPath, [CLI, "btf", "dump", "id:1"], {
+    encoding: "utf8",
+    uid: 65534,
+    gid: 65534,
+  });
+  assert.is(status, 1);
+  assert.match(stderr, /^ebpf btf: [^\n]*id 1 \(it needs CAP_SYS_ADMIN\): EPERM/);
 });
 
 kernelTest(test, "the running kernel's types, and those with an id", () => {

@@ -402,6 +402,15 @@ check("what cannot be meant is misuse", () => {
   }
 });
 
+check("a BPF object behind --btf is not taken for a kernel", () => {
+  const { code, stdout, stderr } = ebpf([
+    ...["check", FIELDS, "--btf", fixturePath("btf/6.12.btf"), MISSING],
+  ]);
+  assert.equal([code, stdout], [1, ""]);
+  assert.match(stderr, /^ebpf check: [^\n]*core-missing\.el\.o: it is a BPF object, not a kernel/);
+  assert.match(stderr, /objects stand before --btf\n$/);
+});
+
 check("a kernel that is no BTF is one clear line", () => {
   const { code, stderr } = ebpf([
     "check",

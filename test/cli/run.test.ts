@@ -171,13 +171,16 @@ function holdsMap(pid: number): boolean {
 
 run("options that make no sense are misuse", () => {
   for (const [args, message] of [
-    [["--set", "no_such=1"], /no such variable; it has .*min_duration_ns/],
+    [["--set", "no_such=1"], /no variable no_such; there are .*min_duration_ns/],
     [["--set", "min_duration_ns"], /NAME=VALUE/],
     [["--duration", "soon"], /no duration/],
     [["--set", "min_duration_ns=-1"], /--set min_duration_ns: .*-1/],
     [["--set", "min_duration_ns=soon"], /--set min_duration_ns: .*soon/],
     [["--count", "0"], /no whole number above 0/],
-    [["--dump", "nowhere"], /no map nowhere/],
+    [["--set", "min_duration=1"], /no variable min_duration; did you mean "min_duration_ns"\?/],
+    [["--dump", "nowhere"], /no map nowhere; there are .*events/],
+    [["--dump", "evnets"], /no map evnets; did you mean "events"\?/],
+    [["--as", "event=struct event"], /no map event; did you mean "events"\?/],
   ] as const) {
     const { code, stderr } = ebpf(["run", ...args, EXECSNOOP]);
     assert.is(code, 2, stderr);

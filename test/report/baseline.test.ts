@@ -103,6 +103,7 @@ test("kernels are known by name, in any order; new ones are told", () => {
   const found = compareReports(renamed, now);
   assert.equal(found.newKernels, ["newest"]);
   assert.equal(found.worse, [{ row: 2, before: null }]);
+  assert.equal([found.uncheckedKernels, found.uncheckedObjects], [["worse"], []]);
   const summed = (sha256: string): CheckReport => {
     return { ...now, kernels: now.kernels.map((kernel) => ({ ...kernel, sha256 })) };
   };
@@ -115,6 +116,8 @@ test("objects are known by path, or by a file name that is there once", () => {
   assert.ok(compareReports(of("/build/7/a.o"), of("a.o")).ok);
   assert.ok(compareReports(of("./a.o", "b.o"), of("b.o", "a.o")).ok);
   assert.equal(compareReports(of("c.o"), of("a.o")).newObjects, ["c.o"]);
+  assert.equal(compareReports(of("c.o", "b.o"), of("a.o", "b.o")).uncheckedObjects, ["a.o"]);
+  assert.equal(compareReports(of("x/a.o"), of("a.o")).uncheckedObjects, []);
   const twins = compareReports(of("x/a.o", "y/a.o"), of("a.o"));
   assert.equal(twins.newObjects, ["x/a.o", "y/a.o"]);
   assert.is(twins.worse.length, 4);
@@ -171,6 +174,23 @@ test("what is no report is refused, with a reason", () => {
       (error: unknown) =>
         error instanceof BpfError && error.code === "ERR_REPORT" && reason.test(error.message),
       text.slice(0, 60),
+    );
+  }
+});
+
+test("arguments that are no reports are a TypeError", () => {
+  const text = JSON.stringify(now);
+  for (const [call, reason] of [
+    [() => withBaseline(now, text as never), /withBaseline: baseline: .* string .*parseReport/],
+    [() => withBaseline(Promise.resolve(now) as never, now), /withBaseline: report: .* a Promise$/],
+    [() => compareReports(now, undefined as never), /compareReports: baseline: .* undefined$/],
+    [() => parseReport(now as never), /parseReport: expected JSON text, .* another object$/],
+    [() => parseReport(new TextEncoder().encode(text) as never), /Uint8Array; .*"utf8"$/],
+  ] as const) {
+    assert.throws(
+      call,
+      (error: unknown) => error instanceof TypeError && reason.test(error.message),
+      String(reason),
     );
   }
 });

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Btf, BtfBuilder, Kind } from "../../btf/index.ts";
+import { Machine } from "../../elf/index.ts";
 import { BtfError } from "../../src/error.ts";
 import {
   type CheckProgress,
@@ -225,7 +227,7 @@ test("checking leaves the object as it was", () => {
 test("BTF is taken raw, opened, or from the section of an ELF file", () => {
   const spec = smallObject(struct(4, 0), 0, instruction(0xb7, 1, 0, 0));
   const { btf } = kernel(struct(4, 8));
-  const elf = buildElf({ sections: [{ name: ".BTF", data: btf }] });
+  const elf = buildElf({ machine: Machine.X86_64, sections: [{ name: ".BTF", data: btf }] });
   for (const form of [btf, Btf.parse(btf), elf]) {
     assert.is(onlyVerdict(check(spec, [{ name: "k", btf: form }])), "changed");
   }
@@ -237,6 +239,56 @@ test("a kernel's BTF that cannot be read is named", () => {
     assert.throws(
       () => check(spec, [{ name: "broken", btf }]),
       (error: unknown) => error instanceof BtfError && error.message.includes("broken"),
+    );
+  }
+});
+
+test("a BPF object is no kernel, and compressed BTF is said to be that", () => {
+  const spec = smallObject(struct(4, 0), 0, move);
+  const { btf } = kernel(struct(4, 8));
+  const object = buildElf({ sections: [{ name: ".BTF", data: btf }] });
+  for (const [bytes, reason] of [
+    [object, /of k: it is a BPF object, not a kernel; .*objects stand before --btf$/],
+    [gzipSync(btf), /of k: it is compressed with gzip; .*zlib\.gunzipSync$/],
+  ] as const) {
+    for (const form of [bytes, () => bytes]) {
+      assert.throws(
+        () => check(spec, [{ name: "k", btf: form }]),
+        (error: unknown) => error instanceof BtfError && reason.test(error.message),
+      );
+    }
+  }
+});
+
+test("arguments that are no objects or kernels are a TypeError that names them", () => {
+  const spec = smallObject(struct(4, 0), 0, move);
+  const { btf } = kernel(struct(4, 8));
+  const one = { name: "k", btf };
+  for (const [specs, kernels, reason] of [
+    [spec, [], /no kernels given/],
+    [spec, undefined, /list of kernels .* given undefined$/],
+    [spec, one, /given another object; put the one kernel into a list$/],
+    [spec, "6.1.btf", /list of kernels .* given the string "6\.1\.btf"$/],
+    [spec, ["6.1.btf"], /kernel 0: expected \{ name, btf \}, and was given the string "6\.1\.btf"/],
+    [spec, [btf], /kernel 0: expected \{ name, btf \}, and was given a Uint8Array$/],
+    [spec, [one, { name: "k", bft: btf }], /kernel 1: unknown option "bft"; did you mean "btf"\?$/],
+    [spec, [{ btf }], /kernel 0: name: expected a string, and was given undefined$/],
+    [spec, [{ name: "k" }], /kernel 0 \(k\): btf: .* given undefined$/],
+    [spec, [{ name: "k", btf: "a.btf" }], /btf: .* the string "a\.btf"; a path is not read/],
+    [spec, [{ name: "k", btf: Promise.resolve(btf) }], /given a Promise; check does not wait/],
+    [spec, [{ name: "k", btf: async () => btf }], /kernel k: btf: .* given a Promise; /],
+    [spec, [{ ...one, modules: "nf" }], /modules: expected a list .* given the string "nf"$/],
+    [spec, [{ ...one, modules: [{ name: "nf", bft: btf }] }], /module 0: unknown option "bft"/],
+    ["a.o", [one], /CollectionSpec.* given the string "a\.o"; CollectionSpec\.fromFile/],
+    [[spec, "a.o"], [one], /CollectionSpec.* given the string "a\.o"/],
+    [btf, [one], /CollectionSpec.* given a Uint8Array/],
+    [undefined, [one], /CollectionSpec.* given undefined/],
+    [[], [one], /no objects given/],
+  ] as const) {
+    assert.throws(
+      () => check(specs as never, kernels as never),
+      (error: unknown) => error instanceof TypeError && reason.test(error.message),
+      String(reason),
     );
   }
 });

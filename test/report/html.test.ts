@@ -91,6 +91,17 @@ test("structures show where each field is on each kernel, and since when it is t
   );
 });
 
+test("where fields exist follows releases, not the order of kernels, and is a list without", () => {
+  const report = flavours();
+  const where = (names: readonly string[]): string | undefined => {
+    const kernels = report.kernels.map((kernel, at) => ({ ...kernel, name: names[at]! }));
+    const { main } = openPage(checkHtml({ ...report, kernels }), "#structures");
+    return main.find("tr", "before_5_14.state")[0]?.find("td").at(-1)?.textContent;
+  };
+  assert.is(where(["7.2", "6.18", "6.12", "6.1", "5.10"]), "from 7.2 on");
+  assert.is(where(["a", "b", "c", "d", "e"]), "a only");
+});
+
 test("searching and choosing leave out the rest", () => {
   const { main } = openPage(checkHtml(flavours()), "#object=0");
   const [search, box] = main.find("input");

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { availabilityText, releaseRanks } from "../../src/report/availability.ts";
 import { withBaseline } from "../../src/report/baseline.ts";
 import { type CheckReport, check, checkMarkdown, checkText } from "../../src/report/index.ts";
 import {
@@ -43,7 +44,7 @@ test("for one object the text has a line for each kernel, and each finding once"
       "",
       "poisoned on bad, worse: field_byte_offset of s.a",
       "  the kernel has no struct s",
-      "  exists up to good",
+      "  exists on good only",
       "  test, socket+0",
       "",
     ].join("\n"),
@@ -98,6 +99,39 @@ test("against a baseline the text has what is worse, better and lost", () => {
   assert.not.match(text, /poisoned on bad/);
 });
 
+test("kernels and objects of the baseline that were not checked are named", () => {
+  const now = threeKernels();
+  const kernels = now.kernels.map((kernel, at) =>
+    at === 0 ? { ...kernel, name: "4.19" } : kernel,
+  );
+  const before = { ...now, kernels, objects: [...now.objects, { file: "gone.o", programs: [] }] };
+  const report = withBaseline(now, before);
+  for (const text of [checkText(report), checkMarkdown(report)]) {
+    assert.match(text, /^kernels of the baseline that were not checked: 4\.19$/m);
+    assert.match(text, /^objects of the baseline that were not checked: gone\.o$/m);
+  }
+  assert.not.match(checkText(withBaseline(now, now)), /not checked/);
+});
+
+test("where something exists is a history only where kernels have releases for names", () => {
+  const text = (names: string, having: string): string | undefined => {
+    const all = names.split(" ");
+    const answers = all.map((name) => having.split(" ").includes(name));
+    return availabilityText(answers, all, releaseRanks(all));
+  };
+  assert.is(text("5.10 5.4 6.1", "5.10 6.1"), "from 5.10 on");
+  assert.is(text("6.1 5.10 5.4", "5.4"), "up to 5.4");
+  assert.is(text("7.2 5.4 6.1 5.10.3", "6.1 5.10.3"), "from 5.10.3 up to 6.1");
+  assert.is(text("5.4 6.1 5.10", "5.4 6.1"), "on 5.4, 6.1 only");
+  assert.is(text("5.4 6.1 5.10", "5.10"), "on 5.10 only");
+  assert.is(text("debian ubuntu fedora", "ubuntu fedora"), "on ubuntu, fedora only");
+  assert.is(text("5.4 6.1 mine", "6.1 mine"), "on 6.1, mine only");
+  assert.is(text("5.4 6.1-a 6.1-b", "6.1-b"), "on 6.1-b only", "builds of one release differ");
+  assert.is(text("5.4 6.1-a 6.1-b", "6.1-b 6.1-a"), "from 6.1-a on");
+  assert.is(text("5.4 6.1", "5.4 6.1"), undefined);
+  assert.is(text("5.4 6.1", "5.5"), "on none of these kernels");
+});
+
 test("no name of an object or kernel gets control characters into a terminal, or a line of its own", () => {
   const report = hostileReport();
   const texts = [checkText(report), checkText(withBaseline(report, threeKernels()))];
@@ -131,7 +165,7 @@ test("the Markdown names kernels, program, reason and place of what fails", () =
   const finding = lines.find((line) => line.startsWith("| poisoned"));
   assert.is(
     finding,
-    "| poisoned | bad, worse | tools/a.o: test | `field_byte_offset of s.a` | the kernel has no struct s | up to good | socket+0 |",
+    "| poisoned | bad, worse | tools/a.o: test | `field_byte_offset of s.a` | the kernel has no struct s | on good only | socket+0 |",
   );
   const many250 = checkMarkdown(many(600, ["a", "b"]));
   assert.ok(many250.includes("\nand 100 more objects\n"));

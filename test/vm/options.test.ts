@@ -33,4 +33,14 @@ test("options", () => {
   assert.throws(() => readOptions(["--no-such"]), /no-such/);
 });
 
+test("a filter that no test file matches is refused before a guest boots", () => {
+  assert.is((readOptions(["--filter", "vm/options"]) as Options).filter, "vm/options");
+  assert.throws(
+    () => readOptions(["6.12", "--filter", "no/such"]),
+    /--filter no\/such: no test file has that in its path/,
+  );
+  // It is for the tests alone.
+  assert.is((readOptions(["--shell", "ls", "--filter", "no/such"]) as Options).shell, "ls");
+});
+
 test.run();

@@ -4,7 +4,10 @@
  * @module
  */
 
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { testFiles } from "../helper/test-files.ts";
 import { chooseKernels, type Kernel } from "./matrix.ts";
 
 /** What is asked for. */
@@ -53,6 +56,7 @@ export function readOptions(args: readonly string[]): Options | "help" {
     },
   });
   if (values.help) return "help";
+  if (values.shell === undefined) requireMatch(values.filter ?? "");
   const kernels = chooseKernels(positionals, values.extended);
   return {
     kernels,
@@ -63,6 +67,13 @@ export function readOptions(args: readonly string[]): Options | "help" {
     seconds: positive(values.seconds, "seconds"),
     jobs: positive(values.jobs, "jobs"),
   };
+}
+
+/** Guests have the compiled tests beside this file: what matches none of them would boot for nothing. */
+function requireMatch(filter: string): void {
+  const folder = join(dirname(fileURLToPath(import.meta.url)), "..");
+  if (testFiles(folder).some((file) => file.includes(filter))) return;
+  throw new Error(`--filter ${filter}: no test file has that in its path`);
 }
 
 function positive(text: string, name: string): number {
