@@ -14,12 +14,17 @@ import { Struct } from "./struct.ts";
 
 const ENOENT = 2;
 const EINTR = 4;
+const EAGAIN = 11;
 const EOVERFLOW = 75;
 /**
  * The kernel skips what is deleted under its hands three times, then says EINTR; the same place is
  * tried so often again.
  */
 const ATTEMPTS = 30;
+/** New beginnings of one walk. */
+const MAX_RESTARTS = 16;
+/** Nobody wakes who waits for this; it is for waiting a millisecond. */
+const CLOCK: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * The kernel takes sizes as u32 and refuses more than INT_MAX; a map of anything near that fails
@@ -44,6 +49,7 @@ export class BatchBuffer {
   #values: Uint8Array = new Uint8Array(0);
   /** Opaque: a bucket number for hashes, a key for the others. */
   readonly #cursor: Uint8Array;
+  #restarts = 0;
   #started = false;
   #done = 0;
 
@@ -136,15 +142,30 @@ export class BatchBuffer {
         .point("out_batch", this.#cursor);
       const result = bpfCall(command, attr);
       const count = attr.get("count");
-      if (result === 0 || result === -ENOENT || (result === -EINTR && count > 0)) {
+      const isDisturbed = result === -EINTR || result === -EAGAIN;
+      if (result === 0 || result === -ENOENT || (isDisturbed && count > 0)) {
         if (count > this.#capacity) throw bpfError(command, EOVERFLOW, `${doing} ${map.what}`);
         this.#started = true;
         if (result === -ENOENT) this.rewind();
         return { count, done: result === -ENOENT };
       }
-      if (result === -EINTR && attempt < ATTEMPTS) continue;
+      if (isDisturbed && attempt < ATTEMPTS) {
+        if (result === -EAGAIN) this.#wait(attempt);
+        continue;
+      }
       throw bpfError(command, -result, `${doing} ${map.what}`);
     }
+  }
+
+  /**
+   * A resizable hash (Linux 7.2) that is moving its elements does not find the place of the walk, and may not find it
+   * afterwards: then the walk begins again, but not for ever.
+   */
+  #wait(attempt: number): void {
+    Atomics.wait(CLOCK, 0, 0, 1);
+    if (attempt % 10 !== 0 || this.#restarts === MAX_RESTARTS) return;
+    this.#restarts++;
+    this.rewind();
   }
 
   #each(
