@@ -8,7 +8,7 @@ import { kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 
 const execsnoop = suite("examples: execsnoop");
-const ROUNDS = SLOWNESS > 1 ? 6 : 20;
+const ROUNDS = SLOWNESS > 1 ? 2 : 20;
 const SCRIPT = fileURLToPath(new URL("../../examples/execsnoop/execsnoop.js", import.meta.url));
 
 interface Run {
