@@ -18,7 +18,7 @@ import { failedWith } from "./kernel-calls.ts";
 import type { Link } from "./link.ts";
 import { attachToEvent } from "./perf-event.ts";
 import { type ProbeUnit, probeUnit } from "./pmu.ts";
-import { splitOffset } from "./symbol-offset.ts";
+import { type SymbolOffset, splitOffset } from "./symbol-offset.ts";
 import { TargetError } from "./target-error.ts";
 
 /** How to put a kprobe. */
@@ -33,12 +33,6 @@ export interface KprobeOptions {
 
 /** How to put a kprobe on a system call. */
 export type KsyscallOptions = Omit<KprobeOptions, "offset">;
-
-/** A function that may stand for the symbol that was asked for. */
-interface Candidate {
-  symbol: string;
-  offset: number;
-}
 
 /** More than enough to compare with each of 300,000 names once. */
 const SUGGESTION_BUDGET = 40_000_000;
@@ -112,7 +106,7 @@ export function ksyscall(
 /** Attaches to the first of `candidates` that the kernel has. */
 function attach(
   program: AttachableProgram,
-  candidates: readonly Candidate[],
+  candidates: readonly SymbolOffset[],
   wanted: string,
   options: KprobeOptions,
 ): Link {
@@ -139,7 +133,7 @@ function attach(
 
 function openKprobe(
   unit: ProbeUnit,
-  { symbol, offset }: Candidate,
+  { symbol, offset }: SymbolOffset,
   isReturn: boolean,
   target: string,
 ): FileDescriptor {
@@ -160,11 +154,11 @@ function openKprobe(
   );
 }
 
-function placeText({ symbol, offset }: Candidate): string {
+function placeText({ symbol, offset }: SymbolOffset): string {
   return offset === 0 ? symbol : `${symbol}+0x${offset.toString(16)}`;
 }
 
-function reasonOf(error: unknown, doing: string, candidate: Candidate): unknown {
+function reasonOf(error: unknown, doing: string, candidate: SymbolOffset): unknown {
   const place = placeText(candidate);
   if (failedWith(error, "EADDRNOTAVAIL")) {
     return new TargetError(

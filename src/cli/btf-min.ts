@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { Btf } from "../../btf/index.ts";
 import { minimalBtf } from "../co-re/index.ts";
 import { BpfError } from "../error.ts";
-import { openKernelBtf } from "../report/index.ts";
+import { openKernelTypes } from "../report/index.ts";
 import { type BtfSource, btfSources } from "./btf-source.ts";
 import { type Command, CommandError, divideFiles, readArguments, requireFiles } from "./command.ts";
 import { printJson, say } from "./output.ts";
@@ -64,7 +64,7 @@ function minimise(
   objects: readonly ObjectFile[],
   source: BtfSource,
 ): { types: number; of: number; bytes: Uint8Array } {
-  const whole = openKernelBtf(source.read(), source.path ?? source.name);
+  const whole = openKernelTypes(source.read(), source.path ?? source.name);
   const bytes = inFile(source.name, () =>
     minimalBtf(
       objects.map(({ spec }) => spec),

@@ -13,7 +13,7 @@ import {
   type CheckProgress,
   type CheckReport,
   check as checkObjects,
-  openKernelBtf,
+  openKernelTypes,
   parseReport,
   withBaseline,
 } from "../report/index.ts";
@@ -109,7 +109,7 @@ function checkAll(
       btf: () => {
         ofKernel = [];
         const bytes = source.read();
-        const vmlinux = openKernelBtf(bytes, source.path ?? source.name);
+        const vmlinux = openKernelTypes(bytes, source.path ?? source.name);
         ofKernel = modules.of(source.name, vmlinux);
         sums.push(sha256(bytes));
         used.push(ofKernel.map(({ name }) => name));

@@ -158,7 +158,7 @@ const kept: WeakMap<Btf, CoreTarget> = new WeakMap();
 function openKernel({ name, btf, modules = [] }: CheckKernel): CoreTarget {
   const given: unknown = typeof btf === "function" ? btf() : btf;
   requireBtf(`check: kernel ${name}`, given);
-  const vmlinux = openKernelBtf(given, name);
+  const vmlinux = openKernelTypes(given, name);
   const isKept = btf instanceof Btf && modules.length === 0 && typeof modules !== "function";
   const known = isKept ? kept.get(vmlinux) : undefined;
   if (known?.name === name) return known;
@@ -185,7 +185,7 @@ export function openBtf(bytes: Btf | Uint8Array, what: string, base?: Btf): Btf 
 }
 
 /** The same for a kernel's BTF: that of a BPF object is refused, since it is no kernel's. */
-export function openKernelBtf(bytes: Btf | Uint8Array, what: string): Btf {
+export function openKernelTypes(bytes: Btf | Uint8Array, what: string): Btf {
   return open(bytes, what, undefined, ({ machine }) => {
     if (machine !== Machine.BPF) return;
     throw new BtfError(

@@ -12,7 +12,7 @@ export {
   type CheckProgress,
   check,
   openBtf,
-  openKernelBtf,
+  openKernelTypes,
 } from "./check.ts";
 export {
   type DisassembledInstruction,

@@ -10,10 +10,11 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { release } from "node:os";
 import type { Test } from "uvu";
 import { UnsupportedError } from "../../src/error.ts";
+import { CAP_BPF, CAP_SYS_ADMIN, effectiveCapabilities } from "../../src/sys/capabilities.ts";
 import { missingConfig } from "./kernel-config.ts";
 import { type KernelOutcome, kernelTier, skips } from "./outcome.ts";
 
@@ -33,9 +34,6 @@ export interface KernelNeeds {
 
 type Body = () => void | Promise<void>;
 
-const CAP_SYS_ADMIN = 21n;
-const CAP_BPF = 39n;
-
 /** Which tests run: those of one tier, or all that can. */
 export const tier: "pure" | "kernel" | "all" = readTier(process.env["EBPF_TEST_TIER"]);
 const obstacleHere = kernelTierObstacle();
@@ -45,8 +43,7 @@ const marked = new WeakSet<Test>();
 export function kernelTierObstacle(): string | undefined {
   if (tier === "pure") return "EBPF_TEST_TIER=pure";
   if (process.platform !== "linux") return `needs Linux, this is ${process.platform}`;
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-  const capabilities = BigInt(`0x${effective ?? "0"}`);
+  const capabilities = effectiveCapabilities() ?? 0n;
   if (
     process.getuid?.() !== 0 ||
     ((capabilities >> CAP_SYS_ADMIN) & (capabilities >> CAP_BPF) & 1n) === 0n
