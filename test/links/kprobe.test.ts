@@ -83,19 +83,20 @@ kernelTest(test, "the kernel tells what a link probes", { ...KPROBES, since: "6.
 });
 
 kernelTest(test, "an offset inside an instruction is an error of its own", KPROBES, () => {
-  if (process.arch !== "x64") return;
   using counter = new Counter(own);
   const before = openObjects();
+  // Where all instructions have four bytes, the kernel says of others that nothing can be there.
+  const inside =
+    process.arch === "x64"
+      ? isSyscall("EILSEQ", /program count to kprobe vfs_open\+0x1 \(offset 0x1 is inside an instr/)
+      : isSyscall("EINVAL", /program count to kprobe vfs_open\+0x1 \(/);
   // The function begins with ENDBR64 or a call to the tracer, of 4 and 5 bytes.
   for (const attach of [
     () => kprobe(counter.program, "vfs_open", { offset: 1 }),
     () => kprobe(counter.program, "vfs_open+1"),
     () => kprobe(counter.program, "vfs_open+0x1"),
   ]) {
-    assert.throws(
-      attach,
-      isSyscall("EILSEQ", /program count to kprobe vfs_open\+0x1 \(offset 0x1 is inside an instr/),
-    );
+    assert.throws(attach, inside);
   }
   assert.equal(openObjects(), before);
 });
