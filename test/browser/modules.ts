@@ -27,17 +27,9 @@ const IMPORT = /^(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|^import\s*"([^"]+
 /** `import("x")`, `require("x")`. */
 const LATER = /\b(?:import|require)\s*\(\s*([^)]*)\)/g;
 
-/** The compiled file of an export, such as `./btf`, by package.json. */
+/** The file that Node loads for an export, such as `./btf`. */
 export function exportedFile(name: string): string {
-  const manifest = readFileSync(
-    fileURLToPath(import.meta.resolve("#fixtures/Makefile")).replace(
-      /fixtures.Makefile$/,
-      "package.json",
-    ),
-    "utf8",
-  );
-  const { exports } = JSON.parse(manifest) as { exports: Record<string, { default: string }> };
-  return resolve(COMPILED, exports[name]!.default.replace(/^\.\/dist\//, ""));
+  return fileURLToPath(import.meta.resolve(name.replace(/^\./, "ebpf")));
 }
 
 /** All modules that one leads to, the first one first; imports that are no files of ours are left as they are. */

@@ -59,10 +59,14 @@ function configuration(): Map<string, string> | undefined {
   );
 }
 
+/** The kernel's list, read once: making it takes an emulated guest most of a second. */
+let symbols = "";
+
 /** Address of a symbol, from the kernel's list; undefined when it is not there. */
 function kallsyms(name: string): bigint | undefined {
+  symbols ||= readFileSync("/proc/kallsyms", "latin1");
   const line = new RegExp(`^([0-9a-f]+) \\S ${name}$`, "m");
-  const match = line.exec(readFileSync("/proc/kallsyms", "latin1"));
+  const match = line.exec(symbols);
   return match === null ? undefined : BigInt(`0x${match[1]}`);
 }
 

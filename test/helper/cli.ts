@@ -5,6 +5,7 @@
  */
 
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { SLOWNESS } from "./slowness.ts";
 
@@ -15,8 +16,11 @@ export interface Outcome {
   stderr: string;
 }
 
-/** The compiled command, beside the compiled tests. */
-export const CLI: string = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+const [bundled, compiled] = ["../../bin/ebpf.js", "../../src/cli.js"].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+) as [string, string];
+/** The command as it is published; its module where tests were compiled to another folder than the build's. */
+export const CLI: string = existsSync(bundled) ? bundled : compiled;
 
 /** Runs it to its end; `nodeOptions` stand before the script. */
 export function ebpf(args: readonly string[], nodeOptions: readonly string[] = []): Outcome {

@@ -1,0 +1,77 @@
+/**
+ * What is published: joined files (`build/bundle.ts`) that must be the modules which everything else tests.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BpfError } from "ebpf";
+import { decodeAll } from "ebpf/asm";
+import { Btf } from "ebpf/btf";
+import { ElfFile } from "ebpf/elf";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const test = suite("package");
+const manifestPath = fileURLToPath(import.meta.resolve("ebpf/package.json"));
+const root = join(manifestPath, "..");
+
+interface Manifest {
+  bin: Record<string, string>;
+  exports: Record<string, string | { types: string; default: string }>;
+}
+const manifest = JSON.parse(readFileSync(manifestPath, "utf8")) as Manifest;
+const entries = Object.entries(manifest.exports).flatMap(([name, files]) =>
+  typeof files === "string" ? [] : [{ name: name.replace(/^\./, "ebpf"), ...files }],
+);
+
+test("each export has what its module has", async () => {
+  assert.is(entries.length, 6);
+  for (const { name, types } of entries) {
+    const module = join(root, types.replace(/\.d\.ts$/, ".js"));
+    const published = (await import(name)) as object;
+    const compiled = (await import(module)) as object;
+    assert.ok(Object.keys(compiled).length > 3, name);
+    assert.equal(Object.keys(published), Object.keys(compiled), name);
+  }
+});
+
+test("a class is the same behind every export", () => {
+  const parses = [
+    () => Btf.parse(new Uint8Array(3)),
+    () => ElfFile.parse(new Uint8Array(3)),
+    () => decodeAll(new Uint8Array(3), true),
+  ];
+  for (const parse of parses) assert.throws(parse, (error: unknown) => error instanceof BpfError);
+});
+
+test("the archive holds what package.json names, types that their imports find, and no test", () => {
+  const { status, stdout, stderr } = spawnSync(
+    "npm",
+    ["pack", "--dry-run", "--json", "--ignore-scripts"],
+    { cwd: root, encoding: "utf8", shell: process.platform === "win32" },
+  );
+  assert.is(status, 0, stderr);
+  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
+  const paths = new Set(files.map(({ path }) => path));
+  const named = [...entries.flatMap(({ types, default: file }) => [types, file])];
+  for (const file of [...named, ...Object.values(manifest.bin)]) {
+    assert.ok(paths.has(file.replace(/^\.\//, "")), file);
+  }
+  const declared = [...paths].filter((path) => path.endsWith(".d.ts"));
+  assert.ok(declared.length > 100, `${declared.length} files of types`);
+  for (const path of declared) {
+    const text = readFileSync(join(root, path), "utf8");
+    for (const [, from = ""] of text.matchAll(/from "(\.[^"]+)\.(?:ts|js)"/g)) {
+      assert.ok(paths.has(`${join(path, "..", from)}.d.ts`), `${path} imports ${from}`);
+    }
+  }
+  assert.equal(
+    [...paths].filter((path) => /^(dist\/)?(test|bench|examples|build|fixtures)\//.test(path)),
+    [],
+  );
+  assert.ok(existsSync(join(root, "dist/lib/index.js.map")));
+});
+
+test.run();
