@@ -149,15 +149,13 @@ export class ProgramArray<H extends Handle = Handle> extends DescriptorMap<numbe
   }
 }
 
-/**
- * An array of descriptors of which nothing can be read back. Indexes that are empty look like all
- * others.
- */
-abstract class WriteOnlyArray<S> extends BpfMap {
+/** Descriptors by index, of which nothing can be read back: indexes that are empty look like all others. */
+export class DescriptorSlots {
   readonly #slots: HashMap<number, number>;
+  readonly #shape: MapShape;
 
   constructor(fd: FileDescriptor, shape: MapShape) {
-    super(fd, shape);
+    this.#shape = shape;
     this.#slots = new HashMap(fd, shape, { key: indexCodec, value: indexCodec }, shape.valueSize);
   }
 
@@ -166,29 +164,13 @@ abstract class WriteOnlyArray<S> extends BpfMap {
     return this.#slots.delete(index);
   }
 
-  /** Stores what `source` stands for at `index`. Throws SyscallError. */
-  abstract set(index: number, source: S): void;
-
-  /** Stores a descriptor. */
-  protected store(index: number, number: number): void {
-    if (index >= this.maxEntries) {
-      throw new RangeError(`map ${this.name}: index ${index} of an array of ${this.maxEntries}`);
+  /** Stores a descriptor. Throws SyscallError, or RangeError for an index beyond the end. */
+  set(index: number, number: number): void {
+    const { name, maxEntries } = this.#shape;
+    if (index >= maxEntries) {
+      throw new RangeError(`map ${name}: index ${index} of an array of ${maxEntries}`);
     }
     this.#slots.set(index, number);
-  }
-}
-
-/**
- * Perf events by CPU (`BPF_MAP_TYPE_PERF_EVENT_ARRAY`), into which programs write events or whose
- * counters they read. Linux 4.3.
- *
- * An event leaves the array when the handle through which it was stored is closed, unless the map
- * has the flag PRESERVE_ELEMS (Linux 5.10).
- */
-export class PerfEventArray extends WriteOnlyArray<DescriptorSource> {
-  /** Stores a perf event by its descriptor. Throws SyscallError, `EINVAL` when it is none. */
-  override set(index: number, event: DescriptorSource): void {
-    this.store(index, descriptorNumber(event, `put a perf event into map ${this.name}`));
   }
 }
 
@@ -196,21 +178,33 @@ export class PerfEventArray extends WriteOnlyArray<DescriptorSource> {
  * Cgroups by index (`BPF_MAP_TYPE_CGROUP_ARRAY`), against which programs test packets and tasks.
  * Linux 4.8.
  */
-export class CgroupArray extends WriteOnlyArray<DescriptorSource | string> {
+export class CgroupArray extends BpfMap {
+  readonly #slots: DescriptorSlots;
+
+  constructor(fd: FileDescriptor, shape: MapShape) {
+    super(fd, shape);
+    this.#slots = new DescriptorSlots(fd, shape);
+  }
+
   /**
    * Stores a cgroup (version 2) by the path of its folder or a descriptor of it.
    *
    * @throws SyscallError with code `ENOENT` when there is no such folder, `EBADF` when it is no
    *   cgroup.
    */
-  override set(index: number, cgroup: DescriptorSource | string): void {
+  set(index: number, cgroup: DescriptorSource | string): void {
     const what = `put a cgroup into map ${this.name}`;
     if (typeof cgroup === "string") {
       using folder = openDirectory(cgroup, what);
-      this.store(index, folder.number);
+      this.#slots.set(index, folder.number);
     } else {
-      this.store(index, descriptorNumber(cgroup, what));
+      this.#slots.set(index, descriptorNumber(cgroup, what));
     }
+  }
+
+  /** Lets go of the cgroup at `index`; false when there is none. */
+  delete(index: number): boolean {
+    return this.#slots.delete(index);
   }
 }
 

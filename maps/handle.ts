@@ -12,12 +12,13 @@ import { Arena } from "./arena.ts";
 import { ArrayMap, indexCodec, PerCpuArrayMap } from "./array.ts";
 import { BloomFilter } from "./bloom.ts";
 import { valueBytes } from "./definition.ts";
-import { CgroupArray, MapOfMaps, PerfEventArray, ProgramArray } from "./descriptors.ts";
+import { CgroupArray, MapOfMaps, ProgramArray } from "./descriptors.ts";
 import { GenericMap } from "./generic.ts";
 import { HashMap, PerCpuHashMap } from "./hash.ts";
 import { mapInfo } from "./info.ts";
 import { InstructionArray } from "./instruction-array.ts";
 import { type BpfMap, type MapShape, setMaker } from "./map.ts";
+import { PerfEventArray } from "./perf-event-array.ts";
 import { QueueMap, StackMap } from "./queue.ts";
 import { CpuMap, DeviceMap } from "./redirect.ts";
 import { RingBuffer } from "./ringbuf.ts";
@@ -91,6 +92,8 @@ function construct(
       return new BloomFilter(fd, shape, types());
     case MapType.RINGBUF:
       return new RingBuffer(fd, shape, types());
+    case MapType.PERF_EVENT_ARRAY:
+      return new PerfEventArray(fd, shape, types());
     case MapType.ARENA:
       return new Arena(fd, shape, shape.mapExtra ?? 0n);
     case MapType.STACK_TRACE:
@@ -126,8 +129,6 @@ function constructIndexed(fd: FileDescriptor, shape: MapShape): BpfMap | undefin
   switch (shape.type) {
     case MapType.PROG_ARRAY:
       return new ProgramArray(fd, shape);
-    case MapType.PERF_EVENT_ARRAY:
-      return new PerfEventArray(fd, shape);
     case MapType.CGROUP_ARRAY:
       return new CgroupArray(fd, shape);
     case MapType.DEVMAP:

@@ -14,10 +14,10 @@ export {
   DescriptorMap,
   type Handle,
   MapOfMaps,
-  PerfEventArray,
   ProgramArray,
 } from "./descriptors.ts";
 export { ErasableMap } from "./erasable.ts";
+export type { EventOptions, RawEvents, ReadOptions } from "./event-map.ts";
 export { GenericMap } from "./generic.ts";
 export { type HandleOptions, type HandleSpec, handleOf, handleOfExisting } from "./handle.ts";
 export { HashMap, PerCpuHashMap } from "./hash.ts";
@@ -32,17 +32,18 @@ export {
 export { BpfMap, type MapAccessMode, type MapShape } from "./map.ts";
 export { MapMemory } from "./memory.ts";
 export { type MapSource, type OpenOptions, openMap } from "./open.ts";
-export { type PushOptions, QueueMap, StackMap } from "./queue.ts";
-export type { Budget } from "./reading.ts";
-export { CpuMap, type CpuQueue, type Device, DeviceMap, RawTargets } from "./redirect.ts";
-export type { RecordCallback } from "./ring.ts";
 export {
-  type EventOptions,
-  type RawRing,
-  type ReadOptions,
-  RingBuffer,
-  type RingStatistics,
-} from "./ringbuf.ts";
+  type BufferOptions,
+  LostEvents,
+  PerfEventArray,
+  type PerfReadOptions,
+  type PerfRecordCallback,
+  type PerfStatistics,
+} from "./perf-event-array.ts";
+export { type PushOptions, QueueMap, StackMap } from "./queue.ts";
+export type { Budget, RecordCallback } from "./reading.ts";
+export { CpuMap, type CpuQueue, type Device, DeviceMap, RawTargets } from "./redirect.ts";
+export { type RawRing, RingBuffer, type RingStatistics } from "./ringbuf.ts";
 export { SocketMap } from "./sockets.ts";
 export type { DescriptorSource } from "./source.ts";
 export { type BuildIdFrame, StackTraceMap } from "./stack-trace.ts";

@@ -35,11 +35,33 @@ export interface Turn {
   crowded: boolean;
 }
 
-/** The waiting of one reader on one descriptor. */
+/** How a reader waits. */
+export interface PacerOptions {
+  /** Milliseconds for which memory that fills fast is left alone, 0 for none. */
+  readonly pause: number;
+  /** The process does not end while {@link Pacer.wait} waits. */
+  readonly keepAlive: boolean;
+  /** See `WatchOptions.latched`. */
+  readonly latched?: boolean | undefined;
+  /**
+   * Called with true when memory is left alone from now on, so that nobody needs to be woken, and
+   * with false before the next wake-up is waited for; another look follows then.
+   */
+  readonly leaveAlone?: ((alone: boolean) => void) | undefined;
+}
+
+/** Looks that follow each other before a wake-up is waited for again. */
+const LAST_LOOKS = 2;
+
+/** The waiting of one reader on one descriptor, or on several whose records are taken together. */
 export class Pacer {
-  readonly #watch: Watch;
+  readonly #watches: readonly Watch[];
   readonly #pause: number;
   readonly #keepAlive: boolean;
+  readonly #latched: boolean;
+  readonly #leaveAlone: ((alone: boolean) => void) | undefined;
+  #alone = false;
+  #looks = 0;
   #wake: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -50,25 +72,43 @@ export class Pacer {
   #closed = false;
   #since: number;
 
-  /**
-   * `pause` in milliseconds, 0 for none; `keepAlive`: the process does not end while {@link wait}
-   * waits.
-   */
-  constructor(fd: FileDescriptor, options: { pause: number; keepAlive: boolean }) {
+  constructor(fds: readonly FileDescriptor[], options: PacerOptions) {
     this.#pause = options.pause;
     this.#keepAlive = options.keepAlive;
+    this.#latched = options.latched ?? false;
+    this.#leaveAlone = options.leaveAlone;
+    // To begin to watch is to ask, after which what was latched is forgotten.
+    if (this.#latched) this.#looks = LAST_LOOKS;
     this.#since = performance.now();
-    this.#watch = Poller.shared().watch(fd, () => this.#readable());
-    this.#watch.unref();
+    const watches: Watch[] = [];
+    this.#watches = watches;
+    try {
+      for (const fd of fds) {
+        const watch = Poller.shared().watch(fd, () => this.#readable(), { latched: this.#latched });
+        watches.push(watch);
+        watch.unref();
+      }
+    } catch (error) {
+      for (const watch of watches) watch.close();
+      throw error;
+    }
   }
 
   /** Calls `wake` once, when another look is due; the event loop turns in between. */
   wait(turn: Turn, wake: () => void): void {
     this.#wake = wake;
     const pause = this.#pauseAfter(turn);
-    if (pause === undefined) this.#whenReadable();
-    else if (pause === 0) this.#soon();
-    else this.#later(pause);
+    if (pause === undefined) {
+      if (this.#alone) this.#callBack();
+      if (this.#looks === 0) this.#whenReadable();
+      // What a program was writing while it was told to wake us is there a moment later.
+      else if (this.#looks-- === LAST_LOOKS) this.#soon();
+      else this.#later(STALL_PAUSE);
+    } else if (pause === 0) this.#soon();
+    else {
+      if (!this.#alone) this.#leave();
+      this.#later(pause);
+    }
   }
 
   /** Ends the waiting; `wake` is not called any more. */
@@ -77,7 +117,20 @@ export class Pacer {
     this.#wake = undefined;
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
-    this.#watch.close();
+    for (const watch of this.#watches) watch.close();
+    if (this.#alone) this.#callBack();
+  }
+
+  #leave(): void {
+    this.#alone = true;
+    this.#leaveAlone?.(true);
+  }
+
+  #callBack(): void {
+    this.#alone = false;
+    if (this.#leaveAlone === undefined) return;
+    this.#leaveAlone(false);
+    this.#looks = LAST_LOOKS;
   }
 
   /**
@@ -117,7 +170,7 @@ export class Pacer {
 
   #whenReadable(): void {
     if (!this.#watching) {
-      this.#watch.resume();
+      for (const watch of this.#watches) watch.resume();
       this.#watching = true;
     }
     this.#reference(this.#keepAlive);
@@ -130,6 +183,7 @@ export class Pacer {
       this.#stopWatching();
       return;
     }
+    if (this.#timer !== undefined) return;
     clearImmediate(this.#immediate);
     this.#immediate = undefined;
     this.#fire();
@@ -144,15 +198,20 @@ export class Pacer {
   }
 
   #stopWatching(): void {
-    if (this.#watching && !this.#closed) this.#watch.pause();
-    this.#watching = false;
+    // What is latched would be forgotten when the watch resumes; it reports each record once at most.
+    if (this.#watching && !this.#closed && !this.#latched) {
+      for (const watch of this.#watches) watch.pause();
+      this.#watching = false;
+    }
     this.#reference(false);
   }
 
   #reference(keep: boolean): void {
     if (keep === this.#referenced || this.#closed) return;
     this.#referenced = keep;
-    if (keep) this.#watch.ref();
-    else this.#watch.unref();
+    for (const watch of this.#watches) {
+      if (keep) watch.ref();
+      else watch.unref();
+    }
   }
 }

@@ -10,7 +10,41 @@
  */
 
 import type { Pacer, Turn } from "./pacer.ts";
-import type { RecordCallback, Ring } from "./ring.ts";
+import type { ValueMemory } from "./types.ts";
+
+/**
+ * A look at one record in place: `length` bytes at `offset` of `view`, valid only during the call.
+ *
+ * A view covers more than the record, as a rule the whole ring; bytes outside the record belong to
+ * others.
+ */
+export type RecordCallback = (view: DataView, offset: number, length: number) => void;
+
+/** The finished records of a ring, or of several, as a reading walks over them. */
+export interface RecordSource extends ValueMemory {
+  /** Size in bytes of the ring, of one ring where there are several. */
+  readonly size: number;
+  /** Bytes of the snapshot that were not handed out yet; of the fullest ring where there are several. */
+  readonly available: number;
+  /** Whether {@link halt} was called since the last {@link snapshot}. */
+  readonly halted: boolean;
+  /** Whether the last walk ended at a record that its program has reserved and not finished. */
+  readonly stalled: boolean;
+  /** Where the current record begins in `bytes`, after {@link advance} gave true. */
+  readonly offset: number;
+  /** Length of the current record. */
+  readonly length: number;
+  /** Looks how far programs are: records up to there are what the next walk sees. */
+  snapshot(): void;
+  /** Frees the space of what was handed out. */
+  release(): void;
+  /** Ends a walk after the record it is at; no walk takes anything until the next {@link snapshot}. */
+  halt(): void;
+  /** Goes to the next record of the snapshot; false when it has none left. */
+  advance(): boolean;
+  /** Shows every record of the snapshot, at most `limit` of them; how many there were. */
+  walk(callback: RecordCallback, limit: number): number;
+}
 
 /** The most that one turn takes before timers and other streams have theirs. */
 export interface Budget {
@@ -32,7 +66,7 @@ export interface RingSource {
    * Makes `reading` the only one of the ring and gives the ring's memory. Throws TypeError when
    * another one is active.
    */
-  claim(reading: { end(): void }): Ring;
+  claim(reading: { end(): void }): RecordSource;
   /** Ends the claim. */
   yield(reading: { end(): void }): void;
   pacer(): Pacer;
@@ -51,7 +85,7 @@ export const NOTHING: Turn = { records: 0, unfinished: false, stalled: false, cr
  * is what was taken.
  */
 export function walkWithin(
-  ring: Ring,
+  ring: RecordSource,
   callback: RecordCallback,
   budget: Limits,
 ): { count: number; unfinished: boolean } {
@@ -81,7 +115,7 @@ export abstract class Reading {
   protected readonly budget: Limits;
   readonly #signal: AbortSignal | undefined;
   #abort: (() => void) | undefined;
-  #ring: Ring | undefined;
+  #ring: RecordSource | undefined;
   #pacer: Pacer | undefined;
   #ended = false;
 
@@ -97,7 +131,7 @@ export abstract class Reading {
   }
 
   /** The ring, claimed by the first call; undefined once the reading has ended. */
-  protected begin(): Ring | undefined {
+  protected begin(): RecordSource | undefined {
     if (this.#ended) return undefined;
     if (this.#ring !== undefined) return this.#ring;
     if (this.#signal?.aborted === true) {
@@ -116,7 +150,7 @@ export abstract class Reading {
    * Waits for the next turn and calls `next` with a fresh snapshot. Frees the space of what was
    * taken.
    */
-  protected wait(turn: Turn, next: (ring: Ring) => void): void {
+  protected wait(turn: Turn, next: (ring: RecordSource) => void): void {
     const ring = this.#ring;
     if (ring === undefined || this.#ended) return;
     ring.release();
@@ -187,7 +221,7 @@ export class Listening extends Reading {
     if (!this.#taking) this.#settle?.resolve();
   }
 
-  #take(ring: Ring): void {
+  #take(ring: RecordSource): void {
     const { available } = ring;
     this.#taking = true;
     try {
@@ -209,6 +243,6 @@ export class Listening extends Reading {
 }
 
 /** Whether a ring in which so many bytes were found fills too fast to be left alone. */
-export function isCrowded(ring: Ring, found: number): boolean {
+export function isCrowded(ring: RecordSource, found: number): boolean {
   return found > ring.size >>> 2;
 }

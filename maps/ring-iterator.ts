@@ -12,10 +12,11 @@ import {
   type Limits,
   NOTHING,
   Reading,
+  type RecordCallback,
+  type RecordSource,
   type RingSource,
   walkWithin,
 } from "./reading.ts";
-import type { RecordCallback, Ring } from "./ring.ts";
 import type { EventDecoder } from "./types.ts";
 
 /** How many records pass between two looks at the clock while records are handed out one by one. */
@@ -30,9 +31,9 @@ abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<
   /**
    * Takes the next item of the snapshot; undefined when there is none, and {@link turn} tells why.
    */
-  protected abstract take(ring: Ring): IteratorYieldResult<T> | undefined;
+  protected abstract take(ring: RecordSource): IteratorYieldResult<T> | undefined;
   /** What came of the turn that ended with the last {@link take}. Begins the next turn. */
-  protected abstract turn(ring: Ring): Turn;
+  protected abstract turn(ring: RecordSource): Turn;
 
   next(): Promise<IteratorResult<T>> {
     if (this.#last !== undefined) {
@@ -72,7 +73,7 @@ abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<
     }
   }
 
-  #waitForItem(ring: Ring): Promise<IteratorResult<T>> {
+  #waitForItem(ring: RecordSource): Promise<IteratorResult<T>> {
     return new Promise((resolve, reject) => {
       this.#answer = resolve;
       const fail = (error: unknown) => {
@@ -135,7 +136,7 @@ export class RecordIterator<E> extends RingIterator<E> {
     this.#decode = decode;
   }
 
-  protected override take(ring: Ring): IteratorYieldResult<E> | undefined {
+  protected override take(ring: RecordSource): IteratorYieldResult<E> | undefined {
     if (this.#taken === 0) {
       this.#found = ring.available;
       this.#deadline = performance.now() + this.budget.milliseconds;
@@ -149,7 +150,7 @@ export class RecordIterator<E> extends RingIterator<E> {
     return { value: this.#decode(ring, ring.offset, ring.length), done: false };
   }
 
-  protected override turn(ring: Ring): Turn {
+  protected override turn(ring: RecordSource): Turn {
     const turn = {
       records: this.#taken,
       unfinished: this.#spent,
@@ -185,7 +186,7 @@ export class BatchIterator<E> extends RingIterator<E[]> {
     this.#decode = decode;
   }
 
-  protected override take(ring: Ring): IteratorYieldResult<E[]> | undefined {
+  protected override take(ring: RecordSource): IteratorYieldResult<E[]> | undefined {
     if (this.#error !== undefined) throw this.#error.value;
     if (this.#given) return undefined;
     const events: E[] = [];

@@ -15,6 +15,7 @@
  */
 
 import { BpfError } from "../src/error.ts";
+import type { RecordCallback, RecordSource } from "./reading.ts";
 
 /** Bytes before each record (`struct bpf_ringbuf_hdr`: u32 len, u32 pg_off). */
 const HEADER = 8;
@@ -24,16 +25,8 @@ const LENGTH_MASK = 0x3fff_ffff;
 /** Space that a consumer may hold back before it stores its position. */
 const HELD_LIMIT = 0x1_0000;
 
-/**
- * A look at one record in place: `length` bytes at `offset` of `view`, valid only during the call.
- *
- * The same view is passed every time and covers the whole ring; bytes outside the record belong to
- * others.
- */
-export type RecordCallback = (view: DataView, offset: number, length: number) => void;
-
 /** The consumer's side of one ring; there must be only one in use for a ring at a time. */
-export class Ring {
+export class Ring implements RecordSource {
   /** The data pages, twice. */
   readonly bytes: Uint8Array;
   readonly view: DataView;

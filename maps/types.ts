@@ -7,9 +7,10 @@
  */
 
 import type { ViewCodec } from "../btf/codec.ts";
-import { type Btf, type Codec, type CodecOptions, codecOf, Kind } from "../btf/index.ts";
+import { type Btf, type Codec, type CodecOptions, codecOf, Kind, resolve } from "../btf/index.ts";
 import { alignUp } from "../src/bytes.ts";
 import type { MapSpec } from "../src/spec/types.ts";
+import { MapType } from "../src/uapi.ts";
 import { isPerCpu } from "./definition.ts";
 
 /** How keys and values of one map convert. */
@@ -57,13 +58,17 @@ export class MapTypes<K = unknown, V = unknown> implements Codecs<K, V> {
   }
 
   /**
-   * The codec of the values of a ring buffer, undefined when the object does not say what they are.
+   * The codec of the events that a map of events is filled with, undefined when the object does not
+   * say what they are: values of perf event arrays are descriptors, unless a struct is given.
    */
   get event(): ViewCodec | undefined {
-    const { btf, valueType } = this.#spec;
-    return btf === undefined || valueType === 0
-      ? undefined
-      : codecOf(btf, valueType, this.#options);
+    const { btf, valueType, type } = this.#spec;
+    if (btf === undefined || valueType === 0) return undefined;
+    if (type === MapType.PERF_EVENT_ARRAY) {
+      const kind = btf.kind(resolve(btf, valueType));
+      if (kind !== Kind.STRUCT && kind !== Kind.UNION) return undefined;
+    }
+    return codecOf(btf, valueType, this.#options);
   }
 
   #valueCodec(): Codec {

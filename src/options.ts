@@ -28,10 +28,13 @@ export function numberOption(
   value: number | undefined,
   fallback: number,
   minimum: number,
+  maximum: number = Number.POSITIVE_INFINITY,
 ): number {
   if (value === undefined) return fallback;
-  if (typeof value !== "number" || !(value >= minimum)) {
-    throw new RangeError(`${what} is ${value}, not a number from ${minimum} on`);
+  if (typeof value !== "number" || !(value >= minimum && value <= maximum)) {
+    const range =
+      maximum === Number.POSITIVE_INFINITY ? `${minimum} on` : `${minimum} to ${maximum}`;
+    throw new RangeError(`${what} is ${value}, not a number from ${range}`);
   }
   return value;
 }

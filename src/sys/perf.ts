@@ -120,6 +120,7 @@ const PERF_FLAG_FD_CLOEXEC = 0x8;
 const ENABLE = 0x2400;
 const DISABLE = 0x2401;
 const RESET = 0x2403;
+const SET_OUTPUT = 0x2405;
 const SET_BPF = 0x40042408;
 const PAUSE_OUTPUT = 0x40042409;
 
@@ -225,6 +226,11 @@ export function perfReset(event: FileDescriptor): void {
 /** Has the event run a program. Throws SyscallError. */
 export function perfSetBpf(event: FileDescriptor, program: FileDescriptor): void {
   control(event, SET_BPF, program.number, `attach ${program.what} to`);
+}
+
+/** Has the event write into the buffer of another of the same CPU. Throws SyscallError. */
+export function perfSetOutput(event: FileDescriptor, target: FileDescriptor): void {
+  control(event, SET_OUTPUT, target.number, `write into the buffer of ${target.what} from`);
 }
 
 /**

@@ -36,12 +36,19 @@ export interface WatchOptions {
    * the watch is closed.
    */
   readonly onHangup?: (() => void) | undefined;
+  /**
+   * The descriptor forgets that it was readable as soon as anybody asks, as perf events with a
+   * buffer do. libuv asks before this set does, so the callback comes whenever any descriptor of the
+   * thread was readable, and looks for itself.
+   */
+  readonly latched?: boolean | undefined;
 }
 
 /** The watches of one thread. */
 export class Poller {
   static #shared: Poller | undefined;
   readonly #watches = new Map<number, DescriptorWatch>();
+  readonly #latched = new Set<DescriptorWatch>();
   #lastId = 0;
   #epoll: Epoll | undefined;
   #waker: Waker | undefined;
@@ -76,10 +83,12 @@ export class Poller {
       keepAwake: (change) => this.#keepAwake(change),
       closed: () => {
         this.#watches.delete(id);
+        this.#latched.delete(watch);
         this.#closeIfUnused();
       },
     });
     this.#watches.set(id, watch);
+    if (options.latched === true) this.#latched.add(watch);
     return watch;
   }
 
@@ -114,8 +123,10 @@ export class Poller {
     const pairs = this.#epoll?.ready() ?? [];
     for (let index = 0; index < pairs.length; index += 2) {
       // A callback before may have closed this one.
-      this.#watches.get(pairs[index] ?? 0)?.report(pairs[index + 1] ?? 0);
+      const watch = this.#watches.get(pairs[index] ?? 0);
+      if (watch !== undefined && !this.#latched.has(watch)) watch.report(pairs[index + 1] ?? 0);
     }
+    for (const watch of [...this.#latched]) watch.report(EPOLLIN);
     return pairs.length > 0;
   }
 }

@@ -1,0 +1,246 @@
+/**
+ * Perf event arrays: perf events by CPU, and the reading of what programs write into them. Linux 4.3.
+ *
+ * Records are read in place, as those of ring buffers; the ways to read them are `event-map.ts`.
+ *
+ * @module
+ */
+
+import { BpfError } from "../src/error.ts";
+import { checkOptions, numberOption } from "../src/options.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { pageSize } from "../src/sys/kernel.ts";
+import { DescriptorSlots } from "./descriptors.ts";
+import { EventMap, type EventMemory, type ReadOptions } from "./event-map.ts";
+import type { MapShape } from "./map.ts";
+import { type PerfBufferOptions, PerfEvents } from "./perf-events.ts";
+import { PerfRings } from "./perf-rings.ts";
+import { type DescriptorSource, descriptorNumber } from "./source.ts";
+import type { EventDecoder, MapTypes } from "./types.ts";
+
+/** The place in a stream of events where some were lost, since their buffer was full. */
+export class LostEvents {
+  /** CPU whose programs wrote them. */
+  readonly cpu: number;
+  /** How many. */
+  readonly lost: number;
+
+  constructor(cpu: number, lost: number) {
+    this.cpu = cpu;
+    this.lost = lost;
+  }
+}
+
+/** The buffers of a perf event array. */
+export interface BufferOptions {
+  /** Bytes for the records of each CPU, rounded up to a power of two of pages: 256 KiB by default. */
+  size?: number | undefined;
+  /**
+   * Records of a CPU between two wake-ups. By default a lone record wakes, and none does while many
+   * arrive, since they are looked for every millisecond then. A wake-up costs the program some 6 µs.
+   */
+  wakeupEvents?: number | undefined;
+  /** Bytes of a CPU between two wake-ups, in place of `wakeupEvents`. */
+  wakeupWatermark?: number | undefined;
+}
+
+/** How records are shown in place. */
+export interface PerfReadOptions extends ReadOptions {
+  /** Called where events were lost. Without it only {@link PerfEventArray.stats} tells. */
+  lost?: ((events: LostEvents) => void) | undefined;
+}
+
+/** A look at one record in place, as `RecordCallback`, with the CPU whose program wrote it. */
+export type PerfRecordCallback = (
+  view: DataView,
+  offset: number,
+  length: number,
+  cpu: number,
+) => void;
+
+/** What has passed through the buffers while this handle read them. */
+export interface PerfStatistics {
+  /** Records handed out. */
+  readonly consumed: number;
+  /** Bytes of these, with what the kernel fills up to 4 bytes less than a multiple of 8. */
+  readonly bytes: number;
+  /** Events that did not fit, of those whose place was reached. */
+  readonly lost: number;
+  /** The same by CPU; CPUs that lost none are left out. */
+  readonly lostByCpu: ReadonlyMap<number, number>;
+  /** Bytes that wait in all buffers now. */
+  readonly backlogBytes: number;
+}
+
+const SIZE = 0x4_0000;
+const LARGEST = 0x4000_0000;
+const UINT32_MAX = 0xffff_ffff;
+
+/**
+ * Perf events by CPU (`BPF_MAP_TYPE_PERF_EVENT_ARRAY`), into which programs write events of type `E`
+ * with `bpf_perf_event_output`, or whose counters they read.
+ *
+ * The first reading, or {@link openBuffers}, puts an event with a buffer at each CPU that is online;
+ * what programs write before is lost, and the helper tells them so. A CPU that comes online later
+ * has none. Records come in order for each CPU, not across CPUs. Where some were lost, the iterators give
+ * a {@link LostEvents} in their place.
+ */
+export class PerfEventArray<E = unknown> extends EventMap<
+  E | LostEvents,
+  Uint8Array | LostEvents,
+  PerfRings
+> {
+  readonly #slots: DescriptorSlots;
+  #options: PerfBufferOptions = { size: SIZE, wakeupEvents: undefined, wakeupWatermark: undefined };
+  #last: PerfStatistics = {
+    consumed: 0,
+    bytes: 0,
+    lost: 0,
+    lostByCpu: new Map(),
+    backlogBytes: 0,
+  };
+
+  constructor(fd: FileDescriptor, shape: MapShape, types: MapTypes) {
+    super(fd, shape, types);
+    this.#slots = new DescriptorSlots(fd, shape);
+  }
+
+  /**
+   * Stores a perf event by its descriptor. It leaves the array when this handle is closed, unless the
+   * map has the flag PRESERVE_ELEMS (Linux 5.10). Throws SyscallError, `EINVAL` when it is none.
+   */
+  set(index: number, event: DescriptorSource): void {
+    this.#slots.set(index, descriptorNumber(event, `put a perf event into map ${this.name}`));
+  }
+
+  /** Lets go of the event at `index`; false when there is none. */
+  delete(index: number): boolean {
+    return this.#slots.delete(index);
+  }
+
+  /**
+   * Makes the buffers now, before programs are attached, so that nothing is lost until the first
+   * reading. They stay until the map is closed.
+   *
+   * @throws TypeError when the buffers are there already. SyscallError with code `EPERM` or `EACCES`
+   *   without CAP_PERFMON, or for more memory than `kernel.perf_event_mlock_kb` allows.
+   */
+  openBuffers(options: BufferOptions = {}): void {
+    const what = `buffers of ${this.what}`;
+    checkOptions(what, options, ["size", "wakeupEvents", "wakeupWatermark"]);
+    if (this.mapped !== undefined) {
+      throw new TypeError(`${what}: they are there; openBuffers() comes before the first reading`);
+    }
+    const { wakeupEvents, wakeupWatermark } = options;
+    if (wakeupEvents !== undefined && wakeupWatermark !== undefined) {
+      throw new TypeError(`${what}: wakeupEvents and wakeupWatermark exclude each other`);
+    }
+    const size = numberOption(`size of ${what}`, options.size, SIZE, 1, LARGEST);
+    const count = (name: string, value: number | undefined) =>
+      value === undefined ? undefined : numberOption(`${name} of ${what}`, value, 1, 1, UINT32_MAX);
+    this.#options = {
+      size: Math.max(pageSize(), 2 ** Math.ceil(Math.log2(size))),
+      wakeupEvents: count("wakeupEvents", wakeupEvents),
+      wakeupWatermark: count("wakeupWatermark", wakeupWatermark),
+    };
+    this.ensureOpen();
+  }
+
+  /**
+   * Shows every record in place, as it comes, until the signal aborts or the map is closed; the
+   * promise is fulfilled then, and rejected when a callback throws, which ends the listening.
+   */
+  listen(callback: PerfRecordCallback, options: PerfReadOptions = {}): Promise<void> {
+    const { lost, ...reading } = options;
+    return this.listenTo(this.#shown(callback, lost), reading);
+  }
+
+  /**
+   * Shows the records that are there now, in place and synchronously, and gives their number. What
+   * was shown is consumed, also when the callback throws. `limit` is the most that are taken.
+   *
+   * @throws TypeError while another reader is active.
+   */
+  consume(
+    callback: PerfRecordCallback,
+    limit: number = Number.POSITIVE_INFINITY,
+    lost?: (events: LostEvents) => void,
+  ): number {
+    return this.consumeNow(this.#shown(callback, lost), limit);
+  }
+
+  /** Counts since this handle began to read, and how full the buffers are. */
+  stats(): PerfStatistics {
+    return this.mapped === undefined ? this.#last : statistics(this.mapped);
+  }
+
+  protected override get what(): string {
+    return `perf event array ${this.name}`;
+  }
+
+  protected override item<T>(decode: EventDecoder<T>): EventDecoder<E | LostEvents> {
+    return (memory, offset, length) => {
+      const { lost, cpu } = memory as PerfRings;
+      if (lost > 0) return new LostEvents(cpu, lost);
+      return decode(memory, offset, length) as unknown as E;
+    };
+  }
+
+  protected override closing(rings: PerfRings): void {
+    this.#last = { ...statistics(rings), backlogBytes: 0 };
+  }
+
+  protected override open(): EventMemory<PerfRings> {
+    if (this.fd.closed) {
+      throw new BpfError(`read ${this.what}: it was closed`, { code: "ERR_CLOSED" });
+    }
+    const all = PerfEvents.openAll(this.maxEntries, this.#options);
+    const close = () => {
+      for (const events of all) events.close();
+    };
+    try {
+      const put = (which: (events: PerfEvents) => FileDescriptor | undefined) => {
+        for (const events of all) {
+          const event = which(events);
+          if (event !== undefined) this.#slots.set(events.ring.cpu, event.number);
+        }
+      };
+      put(({ event }) => event);
+      const leaveAlone = (alone: boolean) => {
+        if (!this.fd.closed) put(({ event, quiet }) => (alone ? quiet : event));
+      };
+      const records = new PerfRings(all.map(({ ring }) => ring));
+      const fds = all.map(({ event }) => event);
+      const isAdaptive = all[0]?.quiet !== undefined;
+      const pacing = { latched: true, ...(isAdaptive && { leaveAlone }) };
+      return { records, fds, pacing, close };
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+
+  #shown(
+    callback: PerfRecordCallback,
+    lost: ((events: LostEvents) => void) | undefined,
+  ): (view: DataView, offset: number, length: number) => void {
+    if (typeof callback !== "function") return callback;
+    return (view, offset, length) => {
+      const { lost: count, cpu } = this.mapped as PerfRings;
+      if (count === 0) callback(view, offset, length, cpu);
+      else lost?.(new LostEvents(cpu, count));
+    };
+  }
+}
+
+function statistics(rings: PerfRings): PerfStatistics {
+  let lost = 0;
+  for (const count of rings.losses.values()) lost += count;
+  return {
+    consumed: rings.consumed,
+    bytes: rings.consumedBytes,
+    lost,
+    lostByCpu: new Map(rings.losses),
+    backlogBytes: rings.backlog,
+  };
+}

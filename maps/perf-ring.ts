@@ -1,0 +1,162 @@
+/**
+ * The memory of one perf event's buffer, read in place: positions, record headers, and the walk over
+ * records.
+ *
+ * A page of the kernel's (`struct perf_event_mmap_page`) comes before the data, which is mapped once:
+ * a record may go on at the beginning, and is copied then. Positions count bytes as in `ring.ts`.
+ *
+ * @module
+ */
+
+import { BpfError } from "../src/error.ts";
+
+/** Bytes of a page at which `data_head` and `data_tail` are (`struct perf_event_mmap_page`, both u64). */
+const HEAD = 1024;
+const TAIL = 1032;
+/** `enum perf_event_type`. */
+const RECORD_LOST = 2;
+const RECORD_SAMPLE = 9;
+const RECORD_LOST_SAMPLES = 13;
+/** `struct perf_event_header`: u32 type, u16 misc, u16 size. */
+const HEADER = 8;
+/** Of a sample with `PERF_SAMPLE_RAW` alone: the header and the u32 that counts the bytes which follow. */
+const SAMPLE_HEADER = 12;
+/** Of `PERF_RECORD_LOST`: header and u64 id; of `PERF_RECORD_LOST_SAMPLES`: the header. A u64 count follows. */
+const LOST_COUNT = 16;
+const LOST_SAMPLES_COUNT = 8;
+const LARGEST_RECORD = 0x1_0000;
+const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** What a ring shows a record to: itself, where the record is. */
+export type PerfRecordSink = (ring: PerfRing) => void;
+
+/** The consumer's side of one perf buffer; there must be only one in use for a buffer at a time. */
+export class PerfRing {
+  /** Whose events these are. */
+  readonly cpu: number;
+  /** Bytes for records. */
+  readonly size: number;
+  /** Where the current record is: the data, or a copy of a record that wraps. */
+  view: DataView;
+  bytes: Uint8Array;
+  /** Where the bytes of the current record begin. */
+  offset = 0;
+  /** How many they are; the kernel fills up to 4 bytes less than a multiple of 8. */
+  length = 0;
+  /** Events that were lost at the place of the current record; 0 for a record of a program. */
+  lost = 0;
+
+  readonly #head: Int32Array;
+  readonly #tail: Int32Array;
+  readonly #tail64: BigInt64Array;
+  readonly #words: Int32Array;
+  readonly #halves: Uint16Array;
+  readonly #data: Uint8Array;
+  readonly #dataView: DataView;
+  readonly #mask: number;
+  #copy: { bytes: Uint8Array; view: DataView } | undefined;
+  #position: number;
+  #stored: number;
+  #high: number;
+  #end: number;
+
+  /** `memory` is the page and the data behind it, whose size is a power of two. */
+  constructor(memory: ArrayBuffer, page: number, cpu: number) {
+    this.cpu = cpu;
+    this.size = memory.byteLength - page;
+    this.#head = new Int32Array(memory, HEAD, 2);
+    this.#tail = new Int32Array(memory, TAIL, 2);
+    this.#tail64 = new BigInt64Array(memory, TAIL, 1);
+    this.#words = new Int32Array(memory, page);
+    this.#halves = new Uint16Array(memory, page);
+    this.#data = new Uint8Array(memory, page);
+    this.#dataView = new DataView(memory, page);
+    this.#mask = this.size - 1;
+    this.bytes = this.#data;
+    this.view = this.#dataView;
+    this.#position = this.#tail[LITTLE ? 0 : 1]!;
+    this.#high = this.#tail[LITTLE ? 1 : 0]!;
+    this.#stored = this.#position;
+    this.#end = this.#position;
+  }
+
+  /** Bytes that wait now. */
+  get backlog(): number {
+    return (Atomics.load(this.#head, LITTLE ? 0 : 1) - this.#position) >>> 0;
+  }
+
+  /** Bytes of the snapshot that were not handed out yet. */
+  get available(): number {
+    return (this.#end - this.#position) >>> 0;
+  }
+
+  /** Reads how far the kernel has written. */
+  snapshot(): void {
+    this.#end = Atomics.load(this.#head, LITTLE ? 0 : 1);
+  }
+
+  /** Tells the kernel what was handed out, so that its space is used again. */
+  release(): void {
+    const position = this.#position;
+    if (position === this.#stored) return;
+    if (position >>> 0 < this.#stored >>> 0) this.#high = (this.#high + 1) | 0;
+    Atomics.store(this.#tail64, 0, (BigInt(this.#high) << 32n) | BigInt(position >>> 0));
+    this.#stored = position;
+  }
+
+  /** Goes to the next record of a program, or to the next loss. False when the snapshot has none left. */
+  advance(): boolean {
+    const mask = this.#mask;
+    while (this.#position !== this.#end) {
+      const at = this.#position & mask;
+      const size = this.#halves[(at >>> 1) + 3]!;
+      if (size < HEADER || (size & 7) !== 0 || size > this.available) throw this.#corrupt(at, size);
+      this.#position = (this.#position + size) | 0;
+      const type = this.#words[at >>> 2]!;
+      if (type === RECORD_SAMPLE) {
+        this.lost = 0;
+        this.#sample(at, size);
+        return true;
+      }
+      if (type === RECORD_LOST || type === RECORD_LOST_SAMPLES) {
+        const count = at + (type === RECORD_LOST ? LOST_COUNT : LOST_SAMPLES_COUNT);
+        this.lost = Number(this.#dataView.getBigUint64(count & mask, LITTLE));
+        this.length = 0;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #sample(at: number, size: number): void {
+    // Records are multiples of 8 bytes: header and count never wrap apart.
+    const length = this.#words[((at + HEADER) & this.#mask) >>> 2]!;
+    if (length < 0 || length > size - SAMPLE_HEADER) throw this.#corrupt(at, size);
+    this.length = length;
+    const offset = (at + SAMPLE_HEADER) & this.#mask;
+    if (offset + length <= this.size) {
+      this.offset = offset;
+      this.bytes = this.#data;
+      this.view = this.#dataView;
+      return;
+    }
+    if (this.#copy === undefined) {
+      const bytes = new Uint8Array(LARGEST_RECORD);
+      this.#copy = { bytes, view: new DataView(bytes.buffer) };
+    }
+    const first = this.size - offset;
+    this.#copy.bytes.set(this.#data.subarray(offset), 0);
+    this.#copy.bytes.set(this.#data.subarray(0, length - first), first);
+    this.offset = 0;
+    this.bytes = this.#copy.bytes;
+    this.view = this.#copy.view;
+  }
+
+  #corrupt(at: number, size: number): BpfError {
+    return new BpfError(
+      `perf buffer of CPU ${this.cpu}: the record at byte ${at} claims ${size} bytes, which cannot be; ` +
+        "does another process read the same buffer",
+      { code: "ERR_RING" },
+    );
+  }
+}

@@ -1,0 +1,151 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { PerfRing } from "../../maps/perf-ring.ts";
+import { PerfRings } from "../../maps/perf-rings.ts";
+import { BpfError } from "../../src/error.ts";
+
+const test = suite("maps/perf ring");
+const PAGE = 4096;
+const SIZE = 256;
+
+/** Memory as the kernel fills it, on a little-endian machine. */
+class Producer {
+  readonly memory: ArrayBuffer = new ArrayBuffer(PAGE + SIZE);
+  readonly #head: BigInt64Array = new BigInt64Array(this.memory, 1024, 1);
+  readonly #tail: BigInt64Array = new BigInt64Array(this.memory, 1032, 1);
+  readonly #bytes: Uint8Array = new Uint8Array(this.memory, PAGE);
+
+  constructor(start = 0n) {
+    this.#head[0] = start;
+    this.#tail[0] = start;
+  }
+
+  get tail(): bigint {
+    return this.#tail[0]!;
+  }
+
+  record(type: number, body: Uint8Array, size: number = 8 + body.length): void {
+    const bytes = new Uint8Array(8 + body.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, type, true);
+    view.setUint16(6, size, true);
+    bytes.set(body, 8);
+    for (const [index, byte] of bytes.entries()) {
+      this.#bytes[Number(BigInt(index) + this.#head[0]!) & (SIZE - 1)] = byte;
+    }
+    this.#head[0]! += BigInt(bytes.length);
+  }
+
+  /** A sample of so many bytes with that value, filled up to a multiple of 8. */
+  sample(length: number, value: number): void {
+    const padded = Math.ceil((4 + length) / 8) * 8 - 4;
+    const body = new Uint8Array(4 + padded);
+    new DataView(body.buffer).setUint32(0, padded, true);
+    body.fill(value, 4, 4 + length);
+    this.record(9, body);
+  }
+
+  lost(count: bigint): void {
+    this.record(2, new Uint8Array(new BigUint64Array([77n, count]).buffer));
+  }
+}
+
+/** All records of the moment: bytes, or the number of those lost. */
+function drain(rings: PerfRings): (number[] | number)[] {
+  const all: (number[] | number)[] = [];
+  rings.snapshot();
+  rings.walk((view, offset, length) => {
+    const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, length);
+    all.push(rings.lost > 0 ? rings.lost : [...bytes]);
+  }, Number.POSITIVE_INFINITY);
+  return all;
+}
+
+test("records, losses in their place, and kinds of records that nobody asked for", () => {
+  const producer = new Producer();
+  const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 3)]);
+  producer.sample(4, 1);
+  producer.lost(5n);
+  producer.record(14, new Uint8Array(8));
+  producer.sample(12, 2);
+  producer.record(13, new Uint8Array(new BigUint64Array([2n]).buffer));
+  assert.equal(drain(rings), [[1, 1, 1, 1], 5, new Array(12).fill(2), 2]);
+  assert.equal([rings.consumed, rings.consumedBytes], [2, 16]);
+  assert.equal([...rings.losses], [[3, 7]]);
+  assert.is(rings.backlog, 0);
+  assert.equal(drain(rings), []);
+});
+
+test("records that go on at the beginning are whole, whatever the place", () => {
+  for (const start of [0n, 8n, 0xffff_ff00n, 0x1_ffff_fff8n]) {
+    const producer = new Producer(start);
+    const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 0)]);
+    for (let round = 0; round < 64; round++) {
+      const length = 4 + ((round * 8) % 104);
+      producer.sample(length, round);
+      producer.lost(BigInt(round + 1));
+      assert.equal(drain(rings), [new Array(length).fill(round), round + 1], `${start} ${round}`);
+    }
+    assert.ok(producer.tail > start + 4096n);
+    assert.is(producer.tail >> 32n, (start + 64n * 80n) >> 32n, "the high half is carried");
+  }
+});
+
+test("each buffer has its turn, and a limit leaves the rest", () => {
+  const [one, two] = [new Producer(), new Producer()];
+  const rings = new PerfRings([one, two].map(({ memory }, cpu) => new PerfRing(memory, PAGE, cpu)));
+  for (let value = 0; value < 4; value++) {
+    one.sample(4, value);
+    two.sample(4, 10 + value);
+  }
+  const seen: number[] = [];
+  rings.snapshot();
+  const take = () => rings.walk((view, offset) => seen.push(view.getUint8(offset)), 3);
+  assert.is(rings.available, 64);
+  assert.equal([take(), take(), take(), take()], [3, 3, 2, 0]);
+  assert.equal(seen, [0, 1, 2, 3, 10, 11, 12, 13]);
+  assert.equal([one.tail, two.tail], [64n, 64n]);
+});
+
+test("a callback that throws has consumed its record; halting ends the walk", () => {
+  const producer = new Producer();
+  const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 0)]);
+  for (const value of [1, 2, 3]) producer.sample(4, value);
+  rings.snapshot();
+  assert.throws(() => {
+    rings.walk(() => {
+      throw new Error("stop");
+    }, 9);
+  }, /stop/);
+  assert.is(producer.tail, 16n);
+  assert.is(
+    rings.walk(() => rings.halt(), 9),
+    1,
+  );
+  assert.equal(drain(rings), [[3, 3, 3, 3]]);
+});
+
+test("sizes that cannot be are typed errors, not endless walks", () => {
+  const spoil: ((producer: Producer) => void)[] = [
+    (producer) => producer.record(9, new Uint8Array(8), 0),
+    (producer) => producer.record(9, new Uint8Array(8), 12),
+    (producer) => producer.record(9, new Uint8Array(8), 64),
+    (producer) => producer.record(9, new Uint8Array([255, 255, 0, 0, 0, 0, 0, 0])),
+    (producer) => producer.record(9, new Uint8Array([255, 255, 255, 255, 0, 0, 0, 0])),
+  ];
+  for (const fill of spoil) {
+    const producer = new Producer();
+    const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 6)]);
+    fill(producer);
+    rings.snapshot();
+    assert.throws(
+      () => rings.walk(() => {}, 9),
+      (error: unknown) =>
+        error instanceof BpfError &&
+        error.code === "ERR_RING" &&
+        /^perf buffer of CPU 6: the record at byte 0 claims \d+ bytes/.test(error.message),
+    );
+  }
+});
+
+test.run();

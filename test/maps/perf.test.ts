@@ -1,0 +1,229 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { LostEvents, type PerfEventArray } from "../../maps/index.ts";
+import { BpfError } from "../../src/error.ts";
+import { kernelTest } from "../helper/kernel.ts";
+import { createEvents, PerfProgram } from "./perf-program.ts";
+import { numberOf, range, turn } from "./ring-program.ts";
+
+const test = suite("maps/perf");
+
+/** The numbers of the next records, up to `count`; losses are an error here. */
+async function take(events: PerfEventArray<Uint8Array>, count: number): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const event of events.records()) {
+    if (event instanceof LostEvents) throw new Error(`${event.lost} events were lost`);
+    numbers.push(numberOf(event));
+    if (numbers.length === count) break;
+  }
+  return numbers;
+}
+
+kernelTest(test, "records come live, one by one and many at once, with their bytes", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events, 32);
+  events.openBuffers();
+  const reading = take(events, 3);
+  for (let round = 0; round < 3; round++) {
+    await turn(5);
+    program.run(1);
+  }
+  assert.equal(await reading, [0, 1, 2]);
+  program.run(100);
+  for await (const batch of events.batches()) {
+    assert.ok(batch.length > 0);
+    const last = batch.at(-1);
+    assert.ok(last instanceof Uint8Array);
+    // The kernel fills up to 4 bytes less than a multiple of 8.
+    assert.is(last.length, 36);
+    assert.equal([last[8], last[16], last[24]], [8, 16, 24]);
+    if (numberOf(last) === 102) break;
+  }
+  assert.is(program.refused, 0);
+  const { consumed, bytes, lost, backlogBytes } = events.stats();
+  assert.equal([consumed, bytes, lost, backlogBytes], [103, 103 * 36, 0, 0]);
+});
+
+kernelTest(test, "a lone record wakes its reader, after a crowd as well", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events);
+  const records = events.records();
+  const first = records.next();
+  let expected = 0;
+  const next = async (): Promise<void> => {
+    const { value } = expected === 0 ? await first : await records.next();
+    assert.ok(value instanceof Uint8Array);
+    assert.is(numberOf(value), expected++);
+  };
+  for (let round = 0; round < 20; round++) {
+    program.run(1);
+    await next();
+    // A crowd, after which the buffer is left alone for some time.
+    const crowd = 500 + round;
+    program.run(crowd);
+    for (let index = 0; index < crowd; index++) await next();
+    const lone = next();
+    await turn(round % 5);
+    program.run(1);
+    await lone;
+  }
+  await records.return?.();
+  assert.equal([program.refused, events.stats().lost], [0, 0]);
+});
+
+kernelTest(test, "records wrap, lap after lap, and none is lost while there is room", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events, 200);
+  events.openBuffers({ size: 4096 });
+  const numbers: number[] = [];
+  const last = new Map<number, number>();
+  for (let round = 0; round < 300; round++) {
+    program.run(17);
+    events.consume((view, offset, length, cpu) => {
+      assert.is(length, 204);
+      assert.is(view.getUint8(offset + 192), 192);
+      const number = Number(view.getBigUint64(offset, true));
+      assert.ok(number > (last.get(cpu) ?? -1), "in order for each CPU");
+      last.set(cpu, number);
+      numbers.push(number);
+    });
+  }
+  // The program may have moved to another CPU within a round.
+  numbers.sort((a, b) => a - b);
+  assert.equal(numbers, range(0, 300 * 17));
+});
+
+kernelTest(test, "every record is received or told as lost, by CPU and in its place", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events, 64);
+  events.openBuffers({ size: 1 });
+  const stop = new AbortController();
+  let [received, lost] = [0, 0];
+  const reading = (async () => {
+    for await (const event of events.records({ signal: stop.signal, pause: 0 })) {
+      if (event instanceof LostEvents) {
+        assert.ok(event.lost > 0 && event.cpu >= 0);
+        lost += event.lost;
+      } else received++;
+    }
+  })();
+  for (let round = 0; round < 50; round++) {
+    program.run(2000);
+    await turn();
+  }
+  // The kernel tells of a loss with the next record that it has room for.
+  for (let round = 0; round < 200 && received + lost < program.made; round++) {
+    await turn(1);
+    program.run(1);
+  }
+  await turn(20);
+  stop.abort();
+  await reading;
+  assert.ok(lost > 1000, `${lost} lost`);
+  assert.is(received + program.refused, program.made);
+  // A CPU on which the program runs no more keeps its last loss to itself.
+  assert.ok(lost <= program.refused && lost > program.refused - 2000, `${lost} lost`);
+  const stats = events.stats();
+  assert.equal([stats.consumed, stats.lost], [received, lost]);
+  assert.is(
+    [...stats.lostByCpu.values()].reduce((sum, count) => sum + count, 0),
+    lost,
+  );
+});
+
+kernelTest(test, "listening shows records in place, and losses to whom they concern", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events, 64);
+  events.openBuffers({ size: 4096, wakeupEvents: 1 });
+  program.run(100);
+  const losses: LostEvents[] = [];
+  const numbers: number[] = [];
+  const stop = new AbortController();
+  const listening = events.listen(
+    (view, offset, length, cpu) => {
+      assert.is(length, 68);
+      assert.ok(cpu >= 0);
+      numbers.push(Number(view.getBigUint64(offset, true)));
+      if (losses.length > 0) stop.abort();
+    },
+    { signal: stop.signal, lost: (event) => losses.push(event) },
+  );
+  // Room, then records that carry the news.
+  while (!stop.signal.aborted) {
+    await turn(2);
+    program.run(1);
+  }
+  await listening;
+  assert.is(losses.length, 1);
+  assert.is(losses[0]?.lost, program.refused);
+  assert.is(numbers.at(-1), 100 + numbers.length - (100 - program.refused) - 1);
+});
+
+kernelTest(test, "wake-ups as many as were asked for", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events);
+  events.openBuffers({ wakeupEvents: 10 });
+  const records = events.records();
+  let woken = false;
+  const first = records.next().then(() => {
+    woken = true;
+  });
+  await turn(20);
+  program.run(9);
+  await turn(50);
+  assert.not(woken);
+  program.run(1);
+  await first;
+  await records.return?.();
+
+  using rare = createEvents();
+  using writer = new PerfProgram(rare);
+  rare.openBuffers({ wakeupWatermark: 320 });
+  let batch: unknown[] | undefined;
+  const reading = (async () => {
+    for await (const all of rare.batches()) {
+      batch = all;
+      break;
+    }
+  })();
+  await turn(20);
+  writer.run(9);
+  await turn(50);
+  assert.is(batch, undefined);
+  // Records of 32 bytes.
+  writer.run(2);
+  await reading;
+  assert.is(batch?.length, 11);
+});
+
+kernelTest(test, "one reader at a time; closing ends it; what is wrong is said", async () => {
+  using events = createEvents();
+  const { fd } = events;
+  const records = events.records();
+  const waiting = records.next();
+  assert.throws(() => events.consume(() => {}), /^perf event array events has a reader/);
+  assert.throws(() => events.openBuffers(), /they are there/);
+  events.close();
+  assert.equal(await waiting, { value: undefined, done: true });
+  assert.ok(fd.closed);
+  assert.throws(
+    () => events.consume(() => {}),
+    (error: unknown) => error instanceof BpfError && error.code === "ERR_CLOSED",
+  );
+
+  using other = createEvents();
+  const wrong: [unknown, RegExp][] = [
+    [{ wakeup: 1 }, /wakeup/],
+    [{ size: 0 }, /^size of buffers of perf event array events is 0, not a number from 1 to /],
+    [{ size: 2 ** 40 }, /not a number from 1 to 1073741824$/],
+    [{ size: "4k" }, /is 4k/],
+    [{ wakeupEvents: 0 }, /^wakeupEvents of /],
+    [{ wakeupEvents: 1, wakeupWatermark: 1 }, /exclude each other/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => other.openBuffers(options as object), message);
+  }
+  assert.throws(() => other.records({ as: "struct event" }), /the object has no BTF/);
+});
+
+test.run();
