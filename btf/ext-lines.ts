@@ -38,6 +38,8 @@ export class LineSection {
   readonly section: string;
   /** @internal Where each record applies, in the order of the file. */
   readonly offsets: Uint32Array;
+  /** @internal Whether no record applies before the one that precedes it in the file. */
+  readonly ascending: boolean;
   readonly #btf: Btf;
   readonly #words: Uint32Array;
   readonly #first: number;
@@ -52,9 +54,11 @@ export class LineSection {
     first: number,
     step: number,
     offsets: Uint32Array,
+    ascending: boolean,
   ) {
     this.section = section;
     this.offsets = offsets;
+    this.ascending = ascending;
     this.#btf = btf;
     this.#words = words;
     this.#first = first;

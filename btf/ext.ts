@@ -208,11 +208,16 @@ function readLines(
   const { btf, words } = reader;
   const { end } = btf.strings;
   const offsets = new Uint32Array(count);
+  let ascending = true;
+  let before = 0;
   for (let index = 0, at = first; index < count; index++, at += step) {
-    offsets[index] = words[at]!;
+    const offset = words[at]!;
+    if (offset < before) ascending = false;
+    before = offset;
+    offsets[index] = offset;
     if (words[at + 1]! >= end || words[at + 2]! >= end) throw unknownText(reader, at);
   }
-  return new LineSection(section, btf, words, first, step, offsets);
+  return new LineSection(section, btf, words, first, step, offsets, ascending);
 }
 
 function readRelocations(

@@ -83,8 +83,7 @@ export function parseHeader(blob: Uint8Array): BtfParts {
       offset: HEADER.version,
     });
   }
-  const field = (offset: number): number => view.getUint32(offset, little);
-  const length = field(HEADER.headerLength);
+  const length = view.getUint32(HEADER.headerLength, little);
   if (length < HEADER_LENGTH || length > bytes.length) {
     throw new BtfError(`reading BTF: header length ${length} of ${bytes.length} bytes`, {
       offset: HEADER.headerLength,
@@ -115,10 +114,11 @@ export function parseHeader(blob: Uint8Array): BtfParts {
     }
     return bytes.subarray(length + offset, length + offset + size);
   };
-  const typesEnd = field(HEADER.typeOffset) + field(HEADER.typeLength);
-  const stringOffset = field(HEADER.stringOffset);
-  const layoutOffset = hasLayout ? field(HEADER.layoutOffset) : 0;
-  const layoutLength = hasLayout ? field(HEADER.layoutLength) : 0;
+  const typesEnd =
+    view.getUint32(HEADER.typeOffset, little) + view.getUint32(HEADER.typeLength, little);
+  const stringOffset = view.getUint32(HEADER.stringOffset, little);
+  const layoutOffset = hasLayout ? view.getUint32(HEADER.layoutOffset, little) : 0;
+  const layoutLength = hasLayout ? view.getUint32(HEADER.layoutLength, little) : 0;
   // The order is part of the format: types, layout, strings. The kernel refuses any other.
   if (typesEnd > stringOffset) {
     throw new BtfError(
@@ -137,8 +137,13 @@ export function parseHeader(blob: Uint8Array): BtfParts {
   return {
     bytes,
     littleEndian: little,
-    types: part("type section", field(HEADER.typeOffset), field(HEADER.typeLength), 4),
-    strings: part("string section", stringOffset, field(HEADER.stringLength), 1),
+    types: part(
+      "type section",
+      view.getUint32(HEADER.typeOffset, little),
+      view.getUint32(HEADER.typeLength, little),
+      4,
+    ),
+    strings: part("string section", stringOffset, view.getUint32(HEADER.stringLength, little), 1),
     layout:
       layoutLength === 0 ? bytes.subarray(0, 0) : part("layout", layoutOffset, layoutLength, 4),
   };

@@ -101,22 +101,15 @@ export class NameTable {
 
   /** The types, ascending, whose name is `name`. */
   exact(name: string): number[] {
-    return this.#select(name, (strings, offset) => strings.name(offset) === name);
+    return this.#select(name, true, Number.POSITIVE_INFINITY);
   }
 
   /** The types, ascending, whose essential name is that of `name`; any `limit` of them where there are more. */
   essential(name: string, limit: number): number[] {
-    const wanted = essentialName(name);
-    const matches = (strings: StringTable, offset: number): boolean =>
-      essentialName(strings.name(offset)) === wanted;
-    return this.#select(name, matches, limit);
+    return this.#select(name, false, limit);
   }
 
-  #select(
-    name: string,
-    matches: (strings: StringTable, offset: number) => boolean,
-    limit: number = Number.POSITIVE_INFINITY,
-  ): number[] {
+  #select(name: string, whole: boolean, limit: number): number[] {
     const found: number[] = [];
     const query = utf8.encode(`${essentialName(name)}\0`);
     const length = query.length - 1;
@@ -126,22 +119,22 @@ export class NameTable {
     const next = this.#next;
     const { bytes, start } = strings;
     const last = query[length - 1]!;
-    const hash = hashBytes(query, 0, length);
-    for (let place = this.#listFor(query, hash); place !== 0; place = next[place - 1]!) {
+    for (let place = this.#listFor(query, length); place !== 0; place = next[place - 1]!) {
       const offset = names[place - 1]!;
       // Most names of a list have another byte there, or are too short to have any.
       if (offset >= start && bytes[offset - start + length - 1] !== last) continue;
       if (!beginsWith(strings, offset, query, length)) continue;
-      // Longer names are left, which have another hash, and names that are too long, without one.
-      if (hashName(strings, offset) !== hash) continue;
-      if (matches(strings, offset)) found.push(this.#numbers[place - 1]!);
+      // What is left of longer names has another essential part; names that are too long have none.
+      if (essentialLength(strings, offset) !== length) continue;
+      if (whole && strings.name(offset) !== name) continue;
+      found.push(this.#numbers[place - 1]!);
       if (found.length >= limit) break;
     }
     return found.sort((a, b) => a - b);
   }
 
   /** The first place, plus 1, of the list that has all names which match; 0 for none. */
-  #listFor(query: Uint8Array, hash: number): number {
+  #listFor(query: Uint8Array, length: number): number {
     const bucket = bucketOf(query, 0);
     const searches = this.#searches[bucket]!;
     if (searches < PATIENCE) {
@@ -150,7 +143,7 @@ export class NameTable {
     }
     this.#hashed ??= new Uint32Array(2 ** Math.ceil(Math.log2(this.#numbers.length + 1)));
     this.#empty(bucket, this.#hashed);
-    return this.#hashed[hash & (this.#hashed.length - 1)]!;
+    return this.#hashed[hashBytes(query, 0, length) & (this.#hashed.length - 1)]!;
   }
 
   /** Moves the names of a bucket to the hash table. */
@@ -207,6 +200,17 @@ function beginsWith(
   if (after !== 0 && bytes[start + length + 1] !== UNDERSCORE) return false;
   for (let i = length - 1; i >= 0; i--) if (bytes[start + i] !== query[i]) return false;
   return true;
+}
+
+/** Bytes of a name without its flavour; undefined for a name that is too long. */
+function essentialLength(strings: StringTable, offset: number): number | undefined {
+  if (offset < strings.start && strings.base !== undefined) {
+    return essentialLength(strings.base, offset);
+  }
+  const { bytes } = strings;
+  const start = offset - strings.start;
+  const end = endOf(bytes, start, MAX_NAME);
+  return bytes[end] === 0 ? essentialEnd(bytes, start, end) - start : undefined;
 }
 
 function hashName(strings: StringTable, offset: number): number | undefined {

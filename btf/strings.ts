@@ -5,6 +5,7 @@
  * @module
  */
 
+import { plainText } from "../src/bytes.ts";
 import { BtfError } from "../src/error.ts";
 
 const utf8 = new TextDecoder("utf-8");
@@ -17,6 +18,12 @@ const utf8 = new TextDecoder("utf-8");
  */
 export const MAX_NAME = 1024;
 
+/**
+ * Tables up to this size, those of objects, are made text as a whole; kernels have larger ones, of which few names are
+ * wanted.
+ */
+const SMALL = 0x4_0000;
+
 /** The strings of one blob; those of its base come first. */
 export class StringTable {
   /** The section as it is: ends with a NUL, or is empty with a base. */
@@ -26,6 +33,8 @@ export class StringTable {
   readonly start: number;
   /** The offset past the last own byte. */
   readonly end: number;
+  /** The whole table, where places in it are those in the bytes. */
+  readonly #text: string | undefined;
 
   constructor(bytes: Uint8Array, base: StringTable | undefined) {
     if (bytes.length === 0 ? base === undefined : bytes[bytes.length - 1] !== 0) {
@@ -40,6 +49,7 @@ export class StringTable {
     this.base = base;
     this.start = base?.end ?? 0;
     this.end = this.start + bytes.length;
+    this.#text = bytes.length <= SMALL ? plainText(bytes) : undefined;
   }
 
   /** The text at `offset`, cut after `limit` bytes. Throws BtfError past the end. */
@@ -52,14 +62,17 @@ export class StringTable {
   /** The name at `offset`. Throws BtfError past the end, and for more than 1024 bytes. */
   name(offset: number): string {
     if (offset === 0) return "";
-    const { bytes, start: first } = this.#owner(offset);
-    const start = offset - first;
-    const end = endOf(bytes, start, MAX_NAME);
-    if (bytes[end] !== 0) {
-      throw new BtfError(`reading BTF: the name at string offset ${offset} is too long`, {
-        offset,
-      });
+    const table = offset >= this.start && offset < this.end ? this : this.#owner(offset);
+    const start = offset - table.start;
+    const text = table.#text;
+    if (text !== undefined) {
+      const end = text.indexOf("\0", start);
+      if (end - start > MAX_NAME) throw tooLong(offset);
+      return text.slice(start, end);
     }
+    const { bytes } = table;
+    const end = endOf(bytes, start, MAX_NAME);
+    if (bytes[end] !== 0) throw tooLong(offset);
     return utf8.decode(bytes.subarray(start, end));
   }
 
@@ -71,6 +84,10 @@ export class StringTable {
     const message = `reading BTF: string offset ${offset} past the end ${this.end} of strings`;
     throw new BtfError(message, { offset });
   }
+}
+
+function tooLong(offset: number): BtfError {
+  return new BtfError(`reading BTF: the name at string offset ${offset} is too long`, { offset });
 }
 
 /** Where the text at `start` ends: at its NUL, or `limit` bytes on. */

@@ -92,6 +92,9 @@ export interface Walk {
 /** In kernels a type takes 6.3 words or more, and one of 6.7 types or more is sought by name. */
 const USUAL = { words: 6, named: 6 } as const;
 
+/** Words of a section, such as that of an object, for which room for all types that there can be is no matter. */
+const SMALL = 0x1_0000;
+
 /** Steps over all types; throws BtfError when they do not fill the section exactly. */
 export function walkTypes(words: Uint32Array, sizes: KindSizes, firstId: number): Walk {
   const { fixed, each } = sizes;
@@ -99,9 +102,10 @@ export function walkTypes(words: Uint32Array, sizes: KindSizes, firstId: number)
   // Room for as many types as there can be would be 2.1 MB, of which a kernel needs a quarter; V8
   // counts all of it, touched or not, towards the next collection of garbage, which takes 5 ms: of
   // 32 cold runs 24 met one during CO-RE, with this 8. Growing costs 0.2 ms.
-  let offsets = new Uint32Array(Math.ceil(end / USUAL.words));
+  const isSmall = end < SMALL;
+  let offsets = new Uint32Array(Math.ceil(end / (isSmall ? TYPE_WORDS : USUAL.words)));
   // Kept here, since a pass of its own over all types would take the name index half as long again.
-  let named = new Uint32Array(Math.ceil(offsets.length / USUAL.named));
+  let named = new Uint32Array(Math.ceil(offsets.length / (isSmall ? 1 : USUAL.named)));
   let namedCount = 0;
   let count = 0;
   let at = 0;

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { plainText } from "../src/bytes.ts";
 import type { ElfError } from "../src/error.ts";
 import { type SectionPlace, sectionError } from "./read.ts";
 
@@ -16,30 +17,38 @@ const longestName = 1 << 20;
 /** Linkers share the tails of names, so names may be longer than their table, but never by much. */
 const reuse = 16;
 
+/** Tables up to this size are made text as a whole; host files, of which few names are wanted, have larger ones. */
+const smallTable = 1 << 16;
+
 const utf8 = new TextDecoder("utf-8");
 
 /** The string section that names the sections, or the symbols of one table. */
 export class StringTable {
   readonly #bytes: Uint8Array;
+  /** The whole table, where places in it are those in the bytes. */
+  readonly #text: string | undefined;
   readonly #section: SectionPlace;
-  readonly #names = new Map<number, string>();
+  readonly #names: Map<number, string>;
   #budget: number;
 
   /** `bytes` are those of `section`, which is only used in errors. */
   constructor(bytes: Uint8Array, section: SectionPlace) {
     this.#bytes = bytes;
+    this.#text = bytes.length > smallTable ? undefined : plainText(bytes);
     this.#section = section;
+    this.#names = new Map();
     this.#budget = reuse * bytes.length + longestName;
   }
 
   /** The name at byte `index`; throws {@link ElfError} when it does not begin or end inside the table. */
   name(index: number): string {
-    const known = this.#names.get(index);
-    if (known !== undefined) return known;
-    const end = this.#end(index);
-    const text = decodeText(this.#bytes, index, end);
-    this.#names.set(index, text);
-    return text;
+    let name = this.#names.get(index);
+    if (name === undefined) {
+      const end = this.#end(index);
+      name = this.#text?.slice(index, end) ?? decodeText(this.#bytes, index, end);
+      this.#names.set(index, name);
+    }
+    return name;
   }
 
   /** Whether the name at byte `index` consists of exactly these bytes; takes no text out of the table. */
@@ -51,14 +60,18 @@ export class StringTable {
   }
 
   #end(index: number): number {
-    if (index >= this.#bytes.length) {
-      throw this.#error(index, `begins past its end, ${this.#bytes.length} bytes`);
+    const bytes = this.#bytes;
+    if (index >= bytes.length) {
+      throw this.#error(index, `begins past its end, ${bytes.length} bytes`);
     }
-    const length = this.#bytes.subarray(index, index + longestName).indexOf(0);
-    if (length === -1) throw this.#error(index, "has no end");
-    this.#budget -= length;
+    const end =
+      this.#text === undefined
+        ? bytes.subarray(0, index + longestName).indexOf(0, index)
+        : this.#text.indexOf("\0", index);
+    if (end === -1) throw this.#error(index, "has no end");
+    this.#budget -= end - index;
     if (this.#budget < 0) throw this.#error(index, "is one of too many that overlap");
-    return index + length;
+    return end;
   }
 
   #error(index: number, problem: string): ElfError {

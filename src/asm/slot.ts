@@ -67,7 +67,10 @@ export function setDestination(view: DataView, slot: number, little: boolean, ds
 
 /** Replaces the source register and nothing else. */
 export function setSource(view: DataView, slot: number, little: boolean, src: number): void {
-  setRegisters(view, slot, little, dstAt(view, slot, little), src);
+  within(src, 0, 15, "source register");
+  const at = slot * SLOT + 1;
+  const registers = view.getUint8(at);
+  view.setUint8(at, little ? (src << 4) | (registers & 0xf) : (registers & 0xf0) | src);
 }
 
 /** Replaces both registers. */

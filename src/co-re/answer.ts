@@ -14,9 +14,9 @@ import { BpfError } from "../error.ts";
 import type { Effort } from "./effort.ts";
 import { explainMissing } from "./explain.ts";
 import { absenceIsAnswer, CoreKind, coreKindName } from "./kind.ts";
-import type { LocalAccess } from "./local-access.ts";
+import type { LocalAccess, Place } from "./local-access.ts";
 import type { LocalQuestion } from "./local-object.ts";
-import { matchCandidate, type Place } from "./match.ts";
+import { matchCandidate } from "./match.ts";
 import { type CoreOutcome, CoreResult } from "./result.ts";
 import type { Candidate } from "./target.ts";
 import type { TypeReader } from "./type-reader.ts";
@@ -82,7 +82,8 @@ export class CandidateSet {
         const { types } = candidate;
         const match = this.#effort.spend(types, () => this.#ask(candidate, kind, access));
         if (match === undefined) continue;
-        const conflict = disagreement(kind, matches[0], match);
+        const [other] = matches;
+        const conflict = other === undefined ? undefined : disagreement(kind, other, match);
         if (conflict !== undefined) {
           return { result: failure(question, "ambiguous", conflict), rest: this };
         }
@@ -201,8 +202,7 @@ function keepsValue(
 }
 
 /** How a further match contradicts the first one, if it does. */
-function disagreement(kind: number, first: Match | undefined, next: Match): string | undefined {
-  if (first === undefined) return undefined;
+function disagreement(kind: number, first: Match, next: Match): string | undefined {
   const [bits, otherBits] = [first.place.bitOffset, next.place.bitOffset];
   const [value, other] = [first.value.value, next.value.value];
   const which = (match: Match): string => {

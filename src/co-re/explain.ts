@@ -10,8 +10,14 @@ import { attempt } from "./attempt.ts";
 import { isComposite } from "./compatible.ts";
 import type { Effort } from "./effort.ts";
 import { asksEnumerator, asksType, CoreKind } from "./kind.ts";
-import { enumeratorName, type LocalAccess, MAX_MEMBER_NAME, type Step } from "./local-access.ts";
-import { matchCandidate, type Place } from "./match.ts";
+import {
+  enumeratorName,
+  type LocalAccess,
+  MAX_MEMBER_NAME,
+  type Place,
+  type Step,
+} from "./local-access.ts";
+import { matchCandidate } from "./match.ts";
 import type { Candidate } from "./target.ts";
 import type { TypeReader } from "./type-reader.ts";
 

@@ -37,12 +37,17 @@ export interface Step {
   readonly nameOffset: number;
 }
 
-/** A walk from a root type to a field; the first step is the index of the root. */
-export interface LocalAccess {
+/** Where a question ends up in one BTF; `last` is undefined for questions about types. */
+export interface Place {
   readonly root: number;
-  readonly steps: readonly Step[];
+  readonly last: Step | undefined;
   /** Modulo 2^32, as libbpf counts. */
   readonly bitOffset: number;
+}
+
+/** A walk from a root type to a field, with its end; the first step is the index of the root. */
+export interface LocalAccess extends Place {
+  readonly steps: readonly Step[];
 }
 
 /** A step to an element of an array. */
@@ -76,34 +81,30 @@ export function hasElement(types: TypeReader, array: number, index: number, befo
  */
 export function parseAccess(types: TypeReader, question: CoreQuestion): LocalAccess {
   const { type: root, accessor, kind } = question;
+  if (asksField(kind)) return walk(types, question);
   if (asksType(kind)) {
     if (accessor !== "0")
       throw malformed(question, "a question about a type has no accessor but 0");
-    return { root, steps: [], bitOffset: 0 };
+    return { root, steps: [], last: undefined, bitOffset: 0 };
   }
   const indexes = parseIndexes(question);
   const start = types.resolve(root);
-  const first = indexes[0] ?? 0;
-  if (asksEnumerator(kind)) {
-    const startKind = types.kind(start);
-    if (startKind !== Kind.ENUM && startKind !== Kind.ENUM64) {
-      throw malformed(question, "the root is no enumeration");
-    }
-    if (indexes.length > 1 || first >= types.count(start)) {
-      throw malformed(question, "there is no such enumerator");
-    }
-    return { root, steps: [enumeratorStep(start, first)], bitOffset: 0 };
+  if (!asksEnumerator(kind)) throw malformed(question, "this kind of relocation is not known");
+  const startKind = types.kind(start);
+  if (startKind !== Kind.ENUM && startKind !== Kind.ENUM64) {
+    throw malformed(question, "the root is no enumeration");
   }
-  if (!asksField(kind)) throw malformed(question, "this kind of relocation is not known");
-  return walk(types, question, indexes, start);
+  const first = indexes[0] ?? 0;
+  if (indexes.length > 1 || first >= types.count(start)) {
+    throw malformed(question, "there is no such enumerator");
+  }
+  const last = enumeratorStep(start, first);
+  return { root, steps: [last], last, bitOffset: 0 };
 }
 
-function walk(
-  types: TypeReader,
-  question: CoreQuestion,
-  indexes: readonly number[],
-  start: number,
-): LocalAccess {
+function walk(types: TypeReader, question: CoreQuestion): LocalAccess {
+  const indexes = parseIndexes(question);
+  const start = types.resolve(question.type);
   let before = elementStep(start, indexes[0] ?? 0);
   const steps = [before];
   let bitOffset = elementBits(before.index, types.size(start));
@@ -133,7 +134,7 @@ function walk(
       throw malformed(question, `${typeName(types.btf, current)} has no members`);
     }
   }
-  return { root: question.type, steps, bitOffset };
+  return { root: question.type, steps, last: before, bitOffset };
 }
 
 const DIGIT_0 = 0x30;

@@ -13,7 +13,6 @@ import { BpfError } from "../error.ts";
 import { attempt } from "./attempt.ts";
 import { CoreKind } from "./kind.ts";
 import { accessText, type CoreQuestion, type LocalAccess, parseAccess } from "./local-access.ts";
-import { localPlace } from "./match.ts";
 import { TypeReader } from "./type-reader.ts";
 import { type Value, valueAt } from "./value.ts";
 
@@ -32,7 +31,7 @@ export class LocalRoot {
   constructor(types: TypeReader, id: number) {
     this.id = id;
     this.name = attempt(() => types.btf.name(id), "");
-    this.kind = attempt(() => types.kind(id), -1);
+    this.kind = id < types.btf.typeCount ? types.kind(id) : -1;
     this.#types = types;
   }
 
@@ -62,6 +61,7 @@ export class LocalRoot {
 /** A question with what the object's own types say to it. */
 export class LocalQuestion implements CoreQuestion {
   readonly root: LocalRoot;
+  readonly type: number;
   readonly accessor: string;
   readonly kind: number;
   /** Undefined where the record does not fit the object's own types; `fault` says why. */
@@ -72,21 +72,18 @@ export class LocalQuestion implements CoreQuestion {
 
   constructor(types: TypeReader, root: LocalRoot, accessor: string, kind: number) {
     this.root = root;
+    this.type = root.id;
     this.accessor = accessor;
     this.kind = kind;
     this.#types = types;
     try {
       if (root.kind === -1) throw new BpfError(`${root.text} does not exist`, { code: "ERR_BTF" });
       this.access = parseAccess(types, this);
-      this.value = valueAt(kind, types, localPlace(this.access), types.btf.littleEndian);
+      this.value = valueAt(kind, types, this.access, types.btf.littleEndian);
     } catch (error) {
       if (!(error instanceof BpfError)) throw error;
       this.fault = error.message;
     }
-  }
-
-  get type(): number {
-    return this.root.id;
   }
 
   /** As C text, such as `task_struct.se.vruntime`. */

@@ -11,7 +11,7 @@
 import { essentialName, Kind } from "../../btf/index.ts";
 import { BtfError } from "../error.ts";
 import { fieldsCompatible, isComposite, typesCompatible } from "./compatible.ts";
-import { asksEnumerator, asksType, CoreKind } from "./kind.ts";
+import { asksField, asksType, CoreKind } from "./kind.ts";
 import {
   elementBits,
   elementStep,
@@ -19,24 +19,11 @@ import {
   enumeratorStep,
   hasElement,
   type LocalAccess,
+  type Place,
   type Step,
 } from "./local-access.ts";
 import { typesMatch } from "./matches.ts";
 import { MAX_STEPS, type TypeReader } from "./type-reader.ts";
-
-/** Where a question ends up in one BTF; `last` is undefined for questions about types. */
-export interface Place {
-  readonly root: number;
-  readonly last: Step | undefined;
-  /** Modulo 2^32, as libbpf counts. */
-  readonly bitOffset: number;
-}
-
-/** The object's own place, against which those of the target are held. */
-export function localPlace(access: LocalAccess): Place {
-  const { root, steps, bitOffset } = access;
-  return { root, last: steps[steps.length - 1], bitOffset };
-}
 
 /**
  * The place in candidate `id` of the target that answers to `access` of the object; undefined where
@@ -52,13 +39,13 @@ export function matchCandidate(
   target: TypeReader,
   id: number,
 ): Place | undefined {
+  if (asksField(kind)) return matchField(local, access, target, id);
   if (asksType(kind)) {
     const compare = kind === CoreKind.TYPE_MATCHES ? typesMatch : typesCompatible;
     if (!compare(local, access.root, target, id)) return undefined;
     return { root: id, last: undefined, bitOffset: 0 };
   }
-  if (asksEnumerator(kind)) return matchEnumerator(local, access, target, id);
-  return matchField(local, access, target, id);
+  return matchEnumerator(local, access, target, id);
 }
 
 function matchEnumerator(

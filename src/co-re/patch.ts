@@ -78,8 +78,7 @@ export function patchView(
     return { outcome: "error", message: `it does not exist` };
   }
   const value = result.targetValue;
-  const patch =
-    result.poison || value === undefined ? poisoned : apply(view, slot, little, result, value);
+  const patch = value === undefined ? poisoned : apply(view, slot, little, result, value);
   if (patch.outcome !== "patched") poison(view, slot, little);
   return patch;
 }

@@ -109,15 +109,20 @@ export function relocateProgram(
   narrowing: Narrowing = new Narrowing(),
 ): CoreResult[] {
   const view = viewOf(instructions);
-  return relocations.map((relocation) => {
+  const results: CoreResult[] = [];
+  for (const relocation of relocations) {
     const { slot } = relocation;
     const result =
       narrowing.answer(relocation) ?? computeRelocation(local, relocation, target, narrowing);
     const patch = patchView(view, slot, little, result);
-    if (patch.outcome === "patched" || result.poison) return result;
+    if (patch.outcome === "patched" || result.poison) {
+      results.push(result);
+      continue;
+    }
     const outcome = patch.outcome === "error" ? patch.outcome : result.outcome;
-    return result.refused(outcome, `instruction ${slot} of ${name}: ${patch.message}`);
-  });
+    results.push(result.refused(outcome, `instruction ${slot} of ${name}: ${patch.message}`));
+  }
+  return results;
 }
 
 /**

@@ -32,17 +32,47 @@ export interface TargetAnswer {
 
 /** The outcome of one CO-RE relocation against one kernel. */
 export class CoreResult {
+  /** `CoreKind`. */
+  readonly kind: number;
+  readonly accessor: string;
+  readonly outcome: CoreOutcome;
+  /** The number in the object; undefined where the question makes no sense there. */
+  readonly localValue: number | bigint | undefined;
+  /** The number in the target; undefined where the instruction is poisoned. */
+  readonly targetValue: number | bigint | undefined;
+  /** The instruction is expected to hold `localValue` before. */
+  readonly certain: boolean;
+  /** Bytes that a load or store of the field moves in the object, 0 where that is no question. */
+  readonly localSize: number;
+  /** Bytes that a load or store of the field moves in the target. */
+  readonly targetSize: number;
+  /**
+   * Where the two sizes differ: a load or store of the new size keeps the value, as for pointers
+   * and unsigned integers.
+   */
+  readonly resizable: boolean;
+  /** The type of the target that answered, 0 for none. */
+  readonly targetType: number;
+  /** The module that has it, undefined for vmlinux. */
+  readonly module: string | undefined;
   readonly #question: LocalQuestion;
   readonly #answer: TargetAnswer;
 
   constructor(question: LocalQuestion, answer: TargetAnswer) {
+    const { value } = question;
     this.#question = question;
     this.#answer = answer;
-  }
-
-  /** `CoreKind`. */
-  get kind(): number {
-    return this.#question.kind;
+    this.kind = question.kind;
+    this.accessor = question.accessor;
+    this.outcome = answer.outcome;
+    this.localValue = value?.value;
+    this.targetValue = answer.value;
+    this.certain = answer.certain;
+    this.localSize = value?.size ?? 0;
+    this.targetSize = answer.size;
+    this.resizable = answer.resizable;
+    this.targetType = answer.type;
+    this.module = answer.module;
   }
 
   /** The object's root type as C text, such as `struct task_struct`. */
@@ -50,65 +80,14 @@ export class CoreResult {
     return this.#question.root.text;
   }
 
-  get accessor(): string {
-    return this.#question.accessor;
-  }
-
   /** What is asked for, such as `task_struct.se.vruntime` or `tcp_state::TCP_LISTEN`. */
   get path(): string {
     return this.#question.path;
   }
 
-  get outcome(): CoreOutcome {
-    return this.#answer.outcome;
-  }
-
   /** The instruction must be made one that the verifier refuses to reach. */
   get poison(): boolean {
-    return this.#answer.value === undefined;
-  }
-
-  /** The number in the object; undefined where the question makes no sense there. */
-  get localValue(): number | bigint | undefined {
-    return this.#question.value?.value;
-  }
-
-  /** The number in the target; undefined where the instruction is poisoned. */
-  get targetValue(): number | bigint | undefined {
-    return this.#answer.value;
-  }
-
-  /** The instruction is expected to hold `localValue` before. */
-  get certain(): boolean {
-    return this.#answer.certain;
-  }
-
-  /** Bytes that a load or store of the field moves in the object, 0 where that is no question. */
-  get localSize(): number {
-    return this.#question.value?.size ?? 0;
-  }
-
-  /** Bytes that a load or store of the field moves in the target. */
-  get targetSize(): number {
-    return this.#answer.size;
-  }
-
-  /**
-   * Where the two sizes differ: a load or store of the new size keeps the value, as for pointers
-   * and unsigned integers.
-   */
-  get resizable(): boolean {
-    return this.#answer.resizable;
-  }
-
-  /** The type of the target that answered, 0 for none. */
-  get targetType(): number {
-    return this.#answer.type;
-  }
-
-  /** The module that has it, undefined for vmlinux. */
-  get module(): string | undefined {
-    return this.#answer.module;
+    return this.targetValue === undefined;
   }
 
   /** Why it is not `found`, or cannot be applied. */

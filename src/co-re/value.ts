@@ -11,9 +11,8 @@
 import { Kind, typeName } from "../../btf/index.ts";
 import { BtfError } from "../error.ts";
 import { isEnumeration } from "./compatible.ts";
-import { asksEnumerator, asksType, CoreKind, coreKindName } from "./kind.ts";
-import type { Step } from "./local-access.ts";
-import type { Place } from "./match.ts";
+import { asksField, asksType, CoreKind, coreKindName } from "./kind.ts";
+import type { Place, Step } from "./local-access.ts";
 import type { TypeReader } from "./type-reader.ts";
 
 /** A relocation's number in one BTF. */
@@ -52,9 +51,9 @@ const MAX_WORD = 8;
  * answer.
  */
 export function valueAt(kind: number, types: TypeReader, place: Place, little: boolean): Value {
+  if (asksField(kind)) return fieldValue(kind, types, place, little);
   if (asksType(kind)) return typeValue(kind, types, place);
-  if (asksEnumerator(kind)) return enumeratorValue(kind, types, place);
-  return fieldValue(kind, types, place, little);
+  return enumeratorValue(kind, types, place);
 }
 
 function plain(value: number | bigint, certain = true): Value {

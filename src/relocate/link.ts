@@ -28,6 +28,15 @@ import type { FunctionTarget, RelocationTarget, SectionTargets } from "./target.
 /** The kernel takes no more instructions than this in a program (`BPF_COMPLEXITY_LIMIT_INSNS`). */
 const MAX_SLOTS = 1_000_000;
 
+/** 1 for opcodes of instructions that can refer to anything. */
+const REFERS: Uint8Array = (() => {
+  const table = new Uint8Array(0x100);
+  for (let opcode = 0; opcode < table.length; opcode++) {
+    if (isCall(opcode) || isLoadImm64(opcode)) table[opcode] = 1;
+  }
+  return table;
+})();
+
 /** Where a function came to stand in the linked program. */
 export interface Placed {
   fn: CodeFunction;
@@ -49,7 +58,7 @@ export function link(
   little: boolean,
   extra: readonly CodeFunction[] = [],
 ): Linked {
-  const linker = new Linker(table, targets, little, main.name);
+  const linker = new Linker(table, targets, little, main);
   linker.add(main);
   for (const fn of extra) linker.add(fn);
   return linker.finish();
@@ -71,15 +80,18 @@ class Linker {
   readonly #program: string;
   readonly #placed = new Map<CodeFunction, number>();
   readonly #references: Reference[] = [];
-  #bytes = new Uint8Array(0);
-  #view = viewOf(this.#bytes);
+  #bytes: Uint8Array;
+  #view: DataView;
   #slots = 0;
 
-  constructor(table: FunctionTable, targets: SectionTargets, little: boolean, program: string) {
+  /** There is room for `main`; the others need more. */
+  constructor(table: FunctionTable, targets: SectionTargets, little: boolean, main: CodeFunction) {
     this.#table = table;
     this.#targets = targets;
     this.#little = little;
-    this.#program = program;
+    this.#program = main.name;
+    this.#bytes = new Uint8Array(main.count * SLOT);
+    this.#view = viewOf(this.#bytes);
   }
 
   /** Appends a function and, depth first, all that it references. */
@@ -106,16 +118,19 @@ class Linker {
     const bytes = this.#bytes;
     const end = (base + fn.count) * SLOT;
     let at = (base + next) * SLOT;
-    while (at < end && !isCall(bytes[at]!) && !isLoadImm64(bytes[at]!)) at += SLOT;
+    while (at < end && REFERS[bytes[at]!] === 0) at += SLOT;
     return at / SLOT - base;
   }
 
   finish(): Linked {
-    return {
-      instructions: this.#bytes.slice(0, this.#slots * SLOT),
-      placed: [...this.#placed].map(([fn, slot]) => ({ fn, slot })),
-      references: this.#references.sort((a, b) => a.slot - b.slot),
-    };
+    const placed: Placed[] = [];
+    for (const [fn, slot] of this.#placed) placed.push({ fn, slot });
+    const references = this.#references;
+    // Functions refer in the order in which they are walked through; the called ones stand behind their callers.
+    if (placed.length > 1) references.sort((a, b) => a.slot - b.slot);
+    const size = this.#slots * SLOT;
+    const instructions = this.#bytes.length === size ? this.#bytes : this.#bytes.slice(0, size);
+    return { instructions, placed, references };
   }
 
   /** Relocates one instruction; returns the function that this made part of the program, if any. */

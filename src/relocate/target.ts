@@ -100,18 +100,10 @@ function resolve(
 ): RelocationTarget {
   const little = file.littleEndian;
   const opcode = opcodeAt(view, slot);
-  const fail = (what: string): never => {
-    const name = symbol.name || file.sections[symbol.section]?.name || `symbol ${symbol.index}`;
-    throw new RelocationError(`section ${code.name}, instruction ${slot}: ${what} ${name}`, {
-      instruction: slot,
-      symbol: name,
-    });
-  };
   const called = isCall(opcode);
   if (!called && !isLoadImm64(opcode)) {
-    return fail(
-      `opcode 0x${opcode.toString(16)} is no call and no 64-bit load, yet relocated against`,
-    );
+    const what = `opcode 0x${opcode.toString(16)} is no call and no 64-bit load, yet relocated against`;
+    throw failure(file, code, slot, symbol, what);
   }
   if (isExtern(symbol)) {
     const offset = linkable.kconfig.get(symbol.name);
@@ -123,37 +115,60 @@ function resolve(
   }
   const target = sectionOf(file, symbol);
   if (target === undefined) {
-    return fail("no section holds the target (was a global variable left uninitialised?)");
+    const what = "no section holds the target (was a global variable left uninitialised?)";
+    throw failure(file, code, slot, symbol, what);
   }
   const imm = immAt(view, slot, little);
-  const place = { section: target.index, sectionName: target.name };
+  const { index: section, name: sectionName } = target;
   if (called) {
-    if (srcAt(view, slot, little) !== PseudoSource.CALL)
-      return fail("a helper call is relocated against");
-    if (!isCode(target) || symbol.value % SLOT !== 0) return fail("call of what is no function:");
+    if (srcAt(view, slot, little) !== PseudoSource.CALL) {
+      throw failure(file, code, slot, symbol, "a helper call is relocated against");
+    }
+    if (!isCode(target) || symbol.value % SLOT !== 0) {
+      throw failure(file, code, slot, symbol, "call of what is no function:");
+    }
     const start = symbol.value / SLOT;
     // GNU as before 2.41 leaves a function's own place in the call, in bytes and less one, where others leave -1.
     if (symbol.type === SymbolType.FUNC && imm === symbol.value - 1) {
-      return { kind: "call", ...place, slot: start };
+      return { kind: "call", section, sectionName, slot: start };
     }
-    return { kind: "call", ...place, slot: start + imm + 1 };
+    return { kind: "call", section, sectionName, slot: start + imm + 1 };
   }
   if (isCode(target)) {
     const offset = symbol.value + imm;
-    if (offset % SLOT !== 0) return fail(`address ${offset} is inside an instruction of`);
-    return { kind: "function", ...place, slot: offset / SLOT };
+    if (offset % SLOT !== 0) {
+      throw failure(file, code, slot, symbol, `address ${offset} is inside an instruction of`);
+    }
+    return { kind: "function", section, sectionName, slot: offset / SLOT };
   }
   const data = linkable.data.get(symbol.section);
   if (data !== undefined) {
     const offset = symbol.value + imm;
-    if (offset > MAX_OFFSET) return fail(`offset ${offset} does not fit an instruction, against`);
+    if (offset > MAX_OFFSET) {
+      const what = `offset ${offset} does not fit an instruction, against`;
+      throw failure(file, code, slot, symbol, what);
+    }
     return { kind: "map-value", name: data, offset };
   }
   // The symbol of a section is followed by the place in it; that of a map is not.
   const offset = symbol.type === SymbolType.SECTION ? symbol.value + imm : symbol.value;
   const map = linkable.maps.get(symbol.section)?.get(offset);
   if (map !== undefined) return { kind: "map", name: map };
-  return fail(`section ${target.name} holds no map, data or code for`);
+  throw failure(file, code, slot, symbol, `section ${sectionName} holds no map, data or code for`);
+}
+
+function failure(
+  file: ElfFile,
+  code: ElfSection,
+  slot: number,
+  symbol: ElfSymbol,
+  what: string,
+): RelocationError {
+  const name = symbol.name || file.sections[symbol.section]?.name || `symbol ${symbol.index}`;
+  return new RelocationError(`section ${code.name}, instruction ${slot}: ${what} ${name}`, {
+    instruction: slot,
+    symbol: name,
+  });
 }
 
 /** Undefined global and weak symbols are what the kernel has to provide. */

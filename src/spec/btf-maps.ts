@@ -41,8 +41,8 @@ export function btfMaps(
     );
   }
   const names = new Set<string>();
-  const declared = types.variables(section.name).map((variable) => {
-    const { name, id, linkage, offset } = variable;
+  const declared: (DeclaredMap & { definition: StructType })[] = [];
+  for (const { name, id, linkage, offset } of types.variables(section.name)) {
     if (names.has(name)) throw fail(name, "is declared twice");
     names.add(name);
     if (linkage === Linkage.EXTERN || name === "") {
@@ -61,9 +61,12 @@ export function btfMaps(
     }
     const spec = parseDefinition(types.btf, name, definition, section.name, false);
     spec.tags = types.tagsOf(id);
-    return { spec, offset, definition };
-  });
-  fillSlots(file, section, declared);
+    declared.push({ spec, offset, definition });
+  }
+  for (const relocations of file.sections) {
+    if (relocations.info !== section.index || relocations.type !== SectionType.REL) continue;
+    fillSlots(file, section, relocations, declared);
+  }
   return declared;
 }
 
@@ -81,7 +84,8 @@ function parseDefinition(
   const map = emptyMap(name, section);
   map.btf = btf;
   const seen = new Set<string>();
-  for (const [index, member] of definition.members.entries()) {
+  const last = definition.members.at(-1);
+  for (const member of definition.members) {
     if (seen.has(member.name)) throw fail(name, `has two members \`${member.name}\``);
     seen.add(member.name);
     switch (member.name) {
@@ -122,8 +126,7 @@ function parseDefinition(
       case "values":
         if (isInner)
           throw fail(name, "is an inner map with inner maps of its own, which no kernel has");
-        if (index !== definition.members.length - 1)
-          throw fail(name, "has members behind `values`, which must be last");
+        if (member !== last) throw fail(name, "has members behind `values`, which must be last");
         map.valueSize = agree(name, "value", map.valueSize, 4);
         map.inner = inner(btf, map, member);
         break;
@@ -198,41 +201,39 @@ function inner(btf: Btf, map: MapSpec, member: Member): MapSpec | undefined {
   return parseDefinition(btf, `${map.name}.inner`, target, map.section, true);
 }
 
-/** Relocations of the section say which maps or programs stand in `values` at the start. */
+/** Relocations of the section, `relocations`, say which maps or programs stand in `values` at the start. */
 function fillSlots(
   file: ElfFile,
   section: ElfSection,
-  declared: (DeclaredMap & { definition: StructType })[],
+  relocations: ElfSection,
+  declared: readonly (DeclaredMap & { definition: StructType })[],
 ): void {
   const names = new Map(declared.map(({ spec, offset }) => [offset, spec.name]));
-  for (const relocations of file.sections) {
-    if (relocations.info !== section.index || relocations.type !== SectionType.REL) continue;
-    for (const { offset, symbol: index } of file.relocations(relocations)) {
-      const symbol = file.symbols[index];
-      // With its initial values a map is larger than its type: it goes on until the next one.
-      const map = declared[lowerBound(declared, offset + 1) - 1];
-      const values = map?.definition.members.at(-1);
-      const isInside = offset + POINTER_SIZE <= section.size;
-      if (!isInside || symbol === undefined || map === undefined || values?.name !== "values") {
-        throw new ObjectError(
-          `section ${section.name}: a relocation at offset ${offset} is in no map's \`values\``,
-          { section: section.name },
-        );
-      }
-      const position = offset - map.offset - values.bitOffset / 8;
-      if (position < 0 || position % POINTER_SIZE !== 0) {
-        throw fail(
-          map.spec.name,
-          `has an initial value at offset ${offset}, which is no slot of \`values\``,
-        );
-      }
-      // A relocation may name the section and an offset instead of the map itself.
-      const isSection = symbol.name === "" && symbol.section === section.index;
-      const name = isSection ? names.get(symbol.value) : symbol.name;
-      if (name === undefined || name === "") {
-        throw fail(map.spec.name, `has an initial value at offset ${offset} without a name`);
-      }
-      map.spec.slots.push({ index: position / POINTER_SIZE, name });
+  for (const { offset, symbol: index } of file.relocations(relocations)) {
+    const symbol = file.symbols[index];
+    // With its initial values a map is larger than its type: it goes on until the next one.
+    const map = declared[lowerBound(declared, offset + 1) - 1];
+    const values = map?.definition.members.at(-1);
+    const isInside = offset + POINTER_SIZE <= section.size;
+    if (!isInside || symbol === undefined || map === undefined || values?.name !== "values") {
+      throw new ObjectError(
+        `section ${section.name}: a relocation at offset ${offset} is in no map's \`values\``,
+        { section: section.name },
+      );
     }
+    const position = offset - map.offset - values.bitOffset / 8;
+    if (position < 0 || position % POINTER_SIZE !== 0) {
+      throw fail(
+        map.spec.name,
+        `has an initial value at offset ${offset}, which is no slot of \`values\``,
+      );
+    }
+    // A relocation may name the section and an offset instead of the map itself.
+    const isSection = symbol.name === "" && symbol.section === section.index;
+    const name = isSection ? names.get(symbol.value) : symbol.name;
+    if (name === undefined || name === "") {
+      throw fail(map.spec.name, `has an initial value at offset ${offset} without a name`);
+    }
+    map.spec.slots.push({ index: position / POINTER_SIZE, name });
   }
 }

@@ -26,7 +26,7 @@ import { VariableSpec } from "./variable.ts";
 export const MAX_DATA = 0x1000_0000;
 
 /** The arena's variables stand in this section, which is no map of its own. */
-const ARENA_SECTION = ".addr_space.1";
+export const ARENA_SECTION = ".addr_space.1";
 
 /** A data section, and the map that holds it. */
 export interface DataSection {
@@ -73,8 +73,9 @@ export function dataMap(
     spec.btf = types.btf;
     spec.valueType = id;
     // A section of static variables alone has nothing to show to user space: libbpf does not map it either.
-    const visible = types.variables(section.name).some(({ linkage }) => linkage !== Linkage.STATIC);
-    if (visible) spec.flags |= MapFlags.MMAPABLE;
+    for (const { linkage } of types.variables(section.name)) {
+      if (linkage !== Linkage.STATIC) spec.flags |= MapFlags.MMAPABLE;
+    }
   }
   return { name: section.name, spec, data };
 }
@@ -139,7 +140,8 @@ export function variablesOf(
     }
     let names = typed.get(symbol.section);
     if (names === undefined) {
-      names = new Map(types?.variables(name).map((variable) => [variable.name, variable]));
+      names = new Map();
+      for (const variable of types?.variables(name) ?? []) names.set(variable.name, variable);
       typed.set(symbol.section, names);
     }
     const type = types === undefined ? 0 : typeOf(types, names.get(symbol.name), symbol);

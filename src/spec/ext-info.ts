@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BtfExt, CoreRecord, LineInfo, LineSection } from "../../btf/index.ts";
+import type { BtfExt, CoreRecord, ExtSection, LineInfo, LineSection } from "../../btf/index.ts";
 import { SLOT } from "../asm/index.ts";
 import { ObjectError } from "../error.ts";
 import type { Placed } from "../relocate/link.ts";
@@ -14,8 +14,13 @@ import type { ProgramCoreRelocation, ProgramFunction, ProgramLine } from "./type
 /** Records of all programs together: subprograms take theirs along into each program. */
 const LIMITS = { lines: 0x40_0000, relocations: 0x4_0000 } as const;
 
-/** A CO-RE record with its place among all of the object. */
-type OrderedRecord = CoreRecord & { order: number };
+/** CO-RE records of one section, ascending. */
+interface SectionRelocations {
+  readonly records: readonly CoreRecord[];
+  /** The place of each among all records of the object: that of the first one, where they follow each other. */
+  readonly first: number;
+  readonly orders: readonly number[] | undefined;
+}
 
 /** The lines of one section, ascending; `offsets` tell where they apply without decoding them. */
 interface SectionLines {
@@ -34,28 +39,21 @@ interface MovedLines {
 /** Records by section name, ascending by offset. */
 export class ExtInfo {
   /** Ids of functions by offset. */
-  readonly #functions = new Map<string, Map<number, number>>();
+  readonly #functions: Map<string, Map<number, number>> = new Map();
   readonly #lines: ReadonlyMap<string, SectionLines>;
-  readonly #relocations = new Map<string, OrderedRecord[]>();
-  readonly #room: Record<keyof typeof LIMITS, number> = { ...LIMITS };
+  readonly #relocations: ReadonlyMap<string, SectionRelocations>;
+  #roomForLines: number = LIMITS.lines;
+  #roomForRelocations: number = LIMITS.relocations;
 
   constructor(ext: BtfExt | undefined) {
     this.#lines = linesBySection(ext?.lines ?? []);
+    this.#relocations = relocationsBySection(ext?.relocations ?? []);
     if (ext === undefined) return;
     for (const { section, records } of ext.functions) {
       const types = this.#functions.get(section) ?? new Map<number, number>();
       this.#functions.set(section, types);
       for (const { offset, type } of records) if (!types.has(offset)) types.set(offset, type);
     }
-    let order = 0;
-    for (const { section, records } of ext.relocations) {
-      const known = this.#relocations.get(section) ?? [];
-      this.#relocations.set(section, known);
-      for (const { offset, type, accessor, kind } of records) {
-        known.push({ offset, type, accessor, kind, order: order++ });
-      }
-    }
-    for (const records of this.#relocations.values()) records.sort((a, b) => a.offset - b.offset);
   }
 
   /** BTF id of the function that starts at that slot of the section, 0 when unknown. */
@@ -65,11 +63,11 @@ export class ExtInfo {
 
   /** The functions of a linked program. */
   functions(placed: readonly Placed[]): ProgramFunction[] {
-    return placed.map(({ fn, slot }) => ({
-      name: fn.name,
-      slot,
-      type: this.functionType(fn.sectionName, fn.slot),
-    }));
+    const found: ProgramFunction[] = [];
+    for (const { fn, slot } of placed) {
+      found.push({ name: fn.name, slot, type: this.functionType(fn.sectionName, fn.slot) });
+    }
+    return found;
   }
 
   /** The source lines of a linked program: counted now, read when the result is called. */
@@ -81,7 +79,8 @@ export class ExtInfo {
       const from = lowerBoundOf(lines.offsets, fn.slot * SLOT);
       const to = lowerBoundOf(lines.offsets, (fn.slot + fn.count) * SLOT);
       parts.push({ lines, from, to, shift: slot - fn.slot });
-      this.#take("lines", to - from);
+      this.#roomForLines -= to - from;
+      if (this.#roomForLines < 0) throw tooMany("lines");
     }
     return () => moved(parts);
   }
@@ -90,39 +89,89 @@ export class ExtInfo {
   coreRelocations(placed: readonly Placed[]): ProgramCoreRelocation[] {
     const found: ProgramCoreRelocation[] = [];
     for (const { fn, slot } of placed) {
-      const records = this.#relocations.get(fn.sectionName);
-      if (records === undefined) continue;
+      const { sectionName } = fn;
+      const relocations = this.#relocations.get(sectionName);
+      if (relocations === undefined) continue;
+      const { records, first, orders } = relocations;
       const end = (fn.slot + fn.count) * SLOT;
       for (let at = lowerBound(records, fn.slot * SLOT); at < records.length; at++) {
-        const { offset, type, accessor, kind, order } = records[at]!;
+        const { offset, type, accessor, kind } = records[at]!;
         if (offset >= end) break;
-        this.#take("relocations", 1);
+        if (this.#roomForRelocations-- === 0) throw tooMany("relocations");
         found.push({
           slot: slot + Math.floor(offset / SLOT) - fn.slot,
-          section: fn.sectionName,
+          section: sectionName,
           offset,
           type,
           accessor,
           kind,
-          order,
+          order: orders?.[at] ?? first + at,
         });
       }
     }
     return found;
   }
-
-  #take(part: keyof typeof LIMITS, count: number): void {
-    this.#room[part] -= count;
-    if (this.#room[part] < 0) {
-      throw new ObjectError(
-        `the programs, linked with what they call, have more than ${LIMITS[part]} ${part}`,
-      );
-    }
-  }
 }
 
-/** Lines by section, ascending: as they stand in the file, where one list of a section is in order as compilers leave it. */
+function tooMany(part: keyof typeof LIMITS): ObjectError {
+  return new ObjectError(
+    `the programs, linked with what they call, have more than ${LIMITS[part]} ${part}`,
+  );
+}
+
+/** CO-RE records by section, ascending: as they were read, where each section has one list and that is in order. */
+function relocationsBySection(
+  lists: readonly ExtSection<CoreRecord>[],
+): Map<string, SectionRelocations> {
+  const found = new Map<string, SectionRelocations>();
+  let first = 0;
+  for (const { section, records } of lists) {
+    if (found.has(section) || !isAscending(records)) return sortedRelocations(lists);
+    found.set(section, { records, first, orders: undefined });
+    first += records.length;
+  }
+  return found;
+}
+
+function isAscending(records: readonly CoreRecord[]): boolean {
+  let before = 0;
+  for (const { offset } of records) {
+    if (offset < before) return false;
+    before = offset;
+  }
+  return true;
+}
+
+function sortedRelocations(
+  lists: readonly ExtSection<CoreRecord>[],
+): Map<string, SectionRelocations> {
+  const bySection = new Map<string, { record: CoreRecord; order: number }[]>();
+  let order = 0;
+  for (const { section, records } of lists) {
+    const known = bySection.get(section) ?? [];
+    bySection.set(section, known);
+    for (const record of records) known.push({ record, order: order++ });
+  }
+  const found = new Map<string, SectionRelocations>();
+  for (const [section, ordered] of bySection) {
+    ordered.sort((a, b) => a.record.offset - b.record.offset);
+    const records = ordered.map(({ record }) => record);
+    found.set(section, { records, first: 0, orders: ordered.map((one) => one.order) });
+  }
+  return found;
+}
+
+/** Lines by section, ascending: as they stand in the file, where each section has one list and that is in order. */
 function linesBySection(lists: readonly LineSection[]): Map<string, SectionLines> {
+  const found = new Map<string, SectionLines>();
+  for (const list of lists) {
+    if (found.has(list.section) || !list.ascending) return sortedLines(lists);
+    found.set(list.section, list);
+  }
+  return found;
+}
+
+function sortedLines(lists: readonly LineSection[]): Map<string, SectionLines> {
   const bySection = new Map<string, LineSection[]>();
   for (const list of lists) {
     const known = bySection.get(list.section);
@@ -130,19 +179,8 @@ function linesBySection(lists: readonly LineSection[]): Map<string, SectionLines
     else known.push(list);
   }
   const found = new Map<string, SectionLines>();
-  for (const [section, parts] of bySection) {
-    const first = parts[0]!;
-    const inOrder = parts.length === 1 && isAscending(first.offsets);
-    found.set(section, inOrder ? first : sorted(parts));
-  }
+  for (const [section, parts] of bySection) found.set(section, sorted(parts));
   return found;
-}
-
-function isAscending(offsets: Uint32Array): boolean {
-  for (let index = 1; index < offsets.length; index++) {
-    if (offsets[index]! < offsets[index - 1]!) return false;
-  }
-  return true;
 }
 
 function sorted(lists: readonly LineSection[]): SectionLines {

@@ -50,16 +50,23 @@ const LABEL = /^(LBB|\.L)/;
 export function functionsOf(file: ElfFile, called: CalledPlaces): CodeFunction[] {
   const bySection = symbolsBySection(
     file,
-    (symbol, section) => isCode(section) && symbol.type === SymbolType.FUNC,
+    (symbol, section) => symbol.type === SymbolType.FUNC && isCode(section),
   );
-  const typed = new Set(bySection.map(([section]) => section));
-  if (file.sections.some((section) => isCode(section) && !typed.has(section))) {
+  const typed = new Set<ElfSection>();
+  for (const [section] of bySection) typed.add(section);
+  for (const section of file.sections) {
+    if (!isCode(section) || typed.has(section)) continue;
     bySection.push(...untypedFunctions(file, typed, called));
     bySection.sort((a, b) => a[0].index - b[0].index);
+    break;
   }
-  return bySection.flatMap(([section, symbols]) =>
-    symbols.map((symbol, at) => cut(file, section, symbol, symbols[at + 1])),
-  );
+  const functions: CodeFunction[] = [];
+  for (const [section, symbols] of bySection) {
+    for (let at = 0; at < symbols.length; at++) {
+      functions.push(cut(file, section, symbols[at]!, symbols[at + 1]));
+    }
+  }
+  return functions;
 }
 
 /** Functions without a type: global symbols, and those local ones that are called. */

@@ -24,7 +24,9 @@ const MAP_DEF = { type: 0, keySize: 4, valueSize: 8, maxEntries: 12, flags: 16, 
 
 /** All maps of legacy sections, by section, ascending by offset. */
 export function legacyMaps(file: ElfFile): [ElfSection, DeclaredMap[]][] {
-  if (!file.sections.some(({ name }) => isLegacyMaps(name))) return [];
+  let any = false;
+  for (const { name } of file.sections) any ||= isLegacyMaps(name);
+  if (!any) return [];
   const bySection = symbolsBySection(
     file,
     (symbol, { name }) =>

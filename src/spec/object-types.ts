@@ -91,31 +91,32 @@ export class ObjectTypes {
     const section = this.section(name);
     if (section === undefined) return [];
     const fromSymbols = section.size === 0;
-    return section.variables
-      .map(({ type: id, offset, size }) => {
-        const type = this.btf.type(id);
-        const linkage = type.kind === Kind.VAR ? type.linkage : Linkage.STATIC;
-        const symbol = linkage === Linkage.STATIC ? undefined : this.#symbols.get(type.name);
-        if (fromSymbols && linkage === Linkage.GLOBAL && symbol === undefined) {
-          throw new ObjectError(`variable ${type.name} in section ${name} has no symbol`, {
-            section: name,
-          });
-        }
-        const hidden = symbol !== undefined && isHidden(symbol);
-        return {
-          name: type.name,
-          id,
-          linkage: hidden ? Linkage.STATIC : linkage,
-          offset: fromSymbols && symbol !== undefined ? symbol.value : offset,
-          size,
-        };
-      })
-      .sort((a, b) => a.offset - b.offset);
+    const variables: SectionVariable[] = [];
+    for (const { type: id, offset, size } of section.variables) {
+      const type = this.btf.type(id);
+      const linkage = type.kind === Kind.VAR ? type.linkage : Linkage.STATIC;
+      const symbol = linkage === Linkage.STATIC ? undefined : this.#symbols.get(type.name);
+      if (fromSymbols && linkage === Linkage.GLOBAL && symbol === undefined) {
+        throw new ObjectError(`variable ${type.name} in section ${name} has no symbol`, {
+          section: name,
+        });
+      }
+      const hidden = symbol !== undefined && isHidden(symbol);
+      variables.push({
+        name: type.name,
+        id,
+        linkage: hidden ? Linkage.STATIC : linkage,
+        offset: fromSymbols && symbol !== undefined ? symbol.value : offset,
+        size,
+      });
+    }
+    return variables.sort((a, b) => a.offset - b.offset);
   }
 
   /** What `variables` says of a section of `size` bytes, in the form that loading wants. */
   layoutOf(name: string, size: number): DataLayout["sections"][string] {
-    const variables = this.variables(name).map((variable) => {
+    const variables: { type: number; offset: number; size: number }[] = [];
+    for (const variable of this.variables(name)) {
       const { id, offset } = variable;
       if (offset + variable.size > size) {
         throw new ObjectError(
@@ -123,8 +124,8 @@ export class ObjectTypes {
           { section: name },
         );
       }
-      return { type: id, offset, size: variable.size };
-    });
+      variables.push({ type: id, offset, size: variable.size });
+    }
     return { size, variables };
   }
 }

@@ -14,6 +14,7 @@ import { MapType, ProgramType } from "../uapi.ts";
 import { btfMaps, type DeclaredMap } from "./btf-maps.ts";
 import { CalledPlaces } from "./called.ts";
 import {
+  ARENA_SECTION,
   arenaData,
   type DataSection,
   dataMap,
@@ -27,7 +28,7 @@ import { type CodeFunction, FunctionTable, functionsOf } from "./functions.ts";
 import { legacyMaps } from "./legacy-maps.ts";
 import { ObjectTypes } from "./object-types.ts";
 import { sectionMeaning } from "./sections.ts";
-import { type ProgramAt, structOpsMaps } from "./struct-ops-maps.ts";
+import { type ProgramAt, type StructOpsProgram, structOpsMaps } from "./struct-ops-maps.ts";
 import { checkSymbols } from "./symbols.ts";
 import type { DataLayout, MapSpec, ObjectSpec, ProgramLine, ProgramSpec } from "./types.ts";
 
@@ -114,7 +115,7 @@ class ObjectParser {
     const targets = relocationTargets(file, this.#linkable);
     const called = new CalledPlaces(file, targets);
     const table = new FunctionTable(functionsOf(file, called), called);
-    const programAt = this.#programAt(table);
+    const programAt: ProgramAt = (section, slot) => this.#programAt(table, section, slot);
     for (const map of structOpsMaps(file, this.#types, programAt)) this.#add(map);
     return {
       byteOrder: file.littleEndian ? "little" : "big",
@@ -160,6 +161,7 @@ class ObjectParser {
       this.#linkable.data.set(section.index, map.spec.name);
       this.#add(map.spec);
     }
+    if (this.#file.section(ARENA_SECTION) === undefined) return data;
     const arenas = Object.values(this.#maps).filter(({ type }) => type === MapType.ARENA);
     for (const [section, globals] of arenaData(this.#file, arenas, room)) {
       data.set(section, globals);
@@ -168,15 +170,13 @@ class ObjectParser {
     return data;
   }
 
-  /** Finds the program that begins somewhere, for function tables. */
-  #programAt(table: FunctionTable): ProgramAt {
+  /** The program that begins somewhere, for function tables. */
+  #programAt(table: FunctionTable, section: number, slot: number): StructOpsProgram | undefined {
     const text = this.#file.section(".text")?.index ?? -1;
-    return (section, slot) => {
-      const fn = table.at(section, slot);
-      if (fn === undefined || fn.slot !== slot || !table.isEntryPoint(fn, text)) return undefined;
-      const { type } = sectionMeaning(fn.sectionName.replace(/^\?/, ""));
-      return { name: fn.name, isStructOps: type === ProgramType.STRUCT_OPS };
-    };
+    const fn = table.at(section, slot);
+    if (fn === undefined || fn.slot !== slot || !table.isEntryPoint(fn, text)) return undefined;
+    const { type } = sectionMeaning(fn.sectionName.replace(/^\?/, ""));
+    return { name: fn.name, isStructOps: type === ProgramType.STRUCT_OPS };
   }
 
   #declare(section: number, declared: readonly DeclaredMap[]): void {
@@ -189,8 +189,10 @@ class ObjectParser {
   }
 
   #license(): string {
-    const section = this.#file.sections.find(({ name }) => name.startsWith("license"));
-    return section === undefined ? "" : cstring(this.#file.data(section));
+    for (const section of this.#file.sections) {
+      if (section.name.startsWith("license")) return cstring(this.#file.data(section));
+    }
+    return "";
   }
 
   #version(): number {
@@ -245,13 +247,18 @@ class ObjectParser {
   #program(main: CodeFunction, linked: Linked): ProgramSpec {
     const optional = main.sectionName.startsWith("?");
     const section = optional ? main.sectionName.slice(1) : main.sectionName;
-    const { prefix: _, ...meaning } = sectionMeaning(section);
+    const meaning = sectionMeaning(section);
     const readLines = this.#ext.lines(linked.placed);
     let lines: ProgramLine[] | undefined;
     return {
       name: main.name,
       section,
-      ...meaning,
+      type: meaning.type,
+      attachType: meaning.attachType,
+      attachTypeOptional: meaning.attachTypeOptional,
+      attachBtf: meaning.attachBtf,
+      flags: meaning.flags,
+      attachTo: meaning.attachTo,
       autoload: !optional,
       instructions: linked.instructions,
       functions: this.#ext.functions(linked.placed),
@@ -286,9 +293,8 @@ class ObjectParser {
           .sort((a, b) => a.offset - b.offset),
       };
     }
-    return {
-      sections,
-      staticFunctions: table.all.filter(({ hidden }) => hidden).map(({ name }) => name),
-    };
+    const staticFunctions: string[] = [];
+    for (const { name, hidden } of table.all) if (hidden) staticFunctions.push(name);
+    return { sections, staticFunctions };
   }
 }

@@ -47,14 +47,16 @@ export function structOpsMaps(
   types: ObjectTypes | undefined,
   programAt: ProgramAt,
 ): MapSpec[] {
-  return file.sections.flatMap((section) =>
-    isStructOps(section) ? tablesOf(file, section, types, programAt) : [],
-  );
+  const maps: MapSpec[] = [];
+  for (const section of file.sections) {
+    if (isStructOps(section)) maps.push(...tablesOf(file, section, types, programAt));
+  }
+  return maps;
 }
 
 function isStructOps({ name, type, size, flags }: ElfSection): boolean {
-  const isData = type === SectionType.PROGBITS && (flags & SectionFlag.EXECINSTR) === 0;
-  return isData && size > 0 && SECTIONS.has(name);
+  if (!SECTIONS.has(name)) return false;
+  return type === SectionType.PROGBITS && (flags & SectionFlag.EXECINSTR) === 0 && size > 0;
 }
 
 interface Table {
