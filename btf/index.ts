@@ -28,6 +28,7 @@ export { essentialName } from "./names.ts";
 export { declaration, typeName } from "./print.ts";
 export { type RawType, rawText, rawType } from "./raw.ts";
 export { reachable, references } from "./reach.ts";
+export { relocateBtf } from "./relocate.ts";
 export type { BtfFeatures } from "./sanitise.ts";
 export { alignOf, resolve, sizeOf } from "./size.ts";
 export { type BtfSelection, subset } from "./subset.ts";

@@ -4,14 +4,13 @@
  * @module
  */
 
-import { Btf } from "../../btf/index.ts";
-import { ElfFile } from "../../elf/index.ts";
+import type { Btf } from "../../btf/index.ts";
 import { openBtf } from "../report/index.ts";
 import { btfById } from "../sys/btf-by-id.ts";
 import { kernelBtf, moduleBtf } from "../sys/kernel-btf.ts";
 import { readBtf } from "./btf-source.ts";
 import { CommandError } from "./command.ts";
-import { inFile } from "./read.ts";
+import { requireSplit } from "./split.ts";
 
 const SYSFS = /^\/sys\/kernel\/btf\/(?!vmlinux$)[^/]+$/;
 const MODULE = "module:";
@@ -40,17 +39,10 @@ export function openTypes(source: string, base?: string): Btf {
 
 function openFile(path: string, base: string | undefined): Btf {
   const bytes = readBtf(path);
-  if (base !== undefined) return openBtf(bytes, path, openTypes(base));
-  if (SYSFS.test(path)) return openBtf(bytes, path, kernelBtf());
-  return openBtf(bytes, path, ownBase(path, bytes));
-}
-
-/** Modules carry what they need of the kernel's types, since Linux 6.11. */
-function ownBase(path: string, bytes: Uint8Array): Btf | undefined {
-  if (!ElfFile.isElf(bytes)) return undefined;
-  return inFile(path, () => {
-    const file = ElfFile.parse(bytes);
-    const section = file.section(".BTF.base");
-    return section === undefined ? undefined : Btf.parse(file.data(section));
-  });
+  if (base !== undefined) {
+    const split = openBtf(bytes, path, openTypes(base));
+    requireSplit(split, path);
+    return split;
+  }
+  return openBtf(bytes, path, SYSFS.test(path) ? kernelBtf() : undefined);
 }

@@ -6,7 +6,7 @@
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import * as zlib from "node:zlib";
 import { BpfError } from "../error.ts";
 import { CommandError } from "./command.ts";
 import { readFile } from "./read.ts";
@@ -23,7 +23,7 @@ export interface BtfSource {
 
 const FOLDER = "/sys/kernel/btf";
 const RUNNING = join(FOLDER, "vmlinux");
-const EXTENSIONS = /\.(btf|gz|br|elf|raw)$/;
+const EXTENSIONS = /\.(btf|gz|br|xz|zst|elf|raw)$/;
 /**
  * The BTF of no kernel is near this, nor is a kernel without debug information; what a small compressed file unpacks to could be. Types of
  * that size take four times as much.
@@ -56,7 +56,9 @@ function sourcesOf(text: string): BtfSource[] {
     .map((entry) => entry.name)
     .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   if (files.length === 0)
-    throw new CommandError(`--btf ${path}: no .btf, .elf, .gz or .br file is in this folder`);
+    throw new CommandError(
+      `--btf ${path}: no .btf, .elf, .gz, .br, .zst or .xz file is in this folder`,
+    );
   return files.map((file) => {
     const inside = join(path, file);
     return { name: kernelName(file), path: inside, read: () => readBtf(inside) };
@@ -111,14 +113,35 @@ export function readBtf(path: string): Uint8Array {
   return unpack(path, readFile(path));
 }
 
+/** Decompresses all of `bytes`, to no more than `maxOutputLength`. */
+type Unpack = (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+
 function unpack(path: string, bytes: Uint8Array): Uint8Array {
-  const options = { maxOutputLength: MAX_UNPACKED };
-  try {
-    if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, options);
+  const begins = (...magic: number[]): boolean => magic.every((byte, at) => bytes[at] === byte);
+  let how: Unpack | undefined;
+  if (begins(0x1f, 0x8b)) how = zlib.gunzipSync;
+  else if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)) {
+    const archive = path.endsWith(".tar.xz") ? `tar -xJf ${path}` : `unxz --keep ${path}`;
+    throw refusal(path, "it is compressed with xz, which Node does not unpack", archive);
+  } else if (begins(0x28, 0xb5, 0x2f, 0xfd)) {
+    // From Node 22.15 on, and unknown to the types of those before.
+    how = (zlib as { zstdDecompressSync?: Unpack }).zstdDecompressSync;
+    if (how === undefined) {
+      const found = `it is compressed with zstd, which Node unpacks from 22.15 on, and this is ${process.versions.node}`;
+      throw refusal(path, found, `unzstd --keep ${path}`);
+    }
     // Brotli has no mark at its beginning.
-    if (path.endsWith(".br")) return brotliDecompressSync(bytes, options);
+  } else if (path.endsWith(".br")) how = zlib.brotliDecompressSync;
+  if (how === undefined) return bytes;
+  try {
+    return how(bytes, { maxOutputLength: MAX_UNPACKED });
   } catch (error) {
     throw new BpfError(`${path}: it cannot be unpacked`, { code: "ERR_COMPRESSION", cause: error });
   }
-  return bytes;
+}
+
+function refusal(path: string, found: string, command: string): BpfError {
+  return new BpfError(`${path}: ${found}; unpack it first: ${command}`, {
+    code: "ERR_COMPRESSION",
+  });
 }

@@ -140,7 +140,9 @@ function checkAll(
     objects: report.objects.map((entry, object) => {
       const { file, bytes, error } = objects[object]!;
       if (error !== undefined || bytes === undefined) return { file, error: error ?? "", ...entry };
-      return { file, sha256: sha256(bytes), ...entry };
+      // Read, but too large to be checked.
+      const refused = entry.error === undefined ? {} : { error: `${file}: ${entry.error}` };
+      return { file, sha256: sha256(bytes), ...entry, ...refused };
     }),
     summary: report.summary.map((pair) => (isRead(pair.object) ? pair : { ...pair, ok: false })),
   };

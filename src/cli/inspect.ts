@@ -82,6 +82,7 @@ function describeProgram(program: ProgramSpec, instructions: boolean): object {
     typeId: program.type,
     attachType: nameOf(AttachType, program.attachType),
     attachTypeId: program.attachType,
+    hasAttachType: hasAttachType(program),
     attachTo: program.attachTo,
     sleepable: (program.flags & ProgramFlags.SLEEPABLE) !== 0,
     autoload: program.autoload,
@@ -91,6 +92,14 @@ function describeProgram(program: ProgramSpec, instructions: boolean): object {
     functions: program.functions.slice(1).map(({ name }) => name),
     ...(instructions ? { bytes: toHex(program.instructions) } : {}),
   };
+}
+
+/**
+ * Whether its section says how to attach it. Where it says nothing the attach type is 0, as libbpf has it, which is also
+ * the number of CGROUP_INET_INGRESS; the one section that means that, `cgroup_skb/ingress`, says it for younger kernels only.
+ */
+function hasAttachType({ attachType, attachTypeOptional }: ProgramSpec): boolean {
+  return attachType !== 0 || attachTypeOptional;
 }
 
 /** Names of the maps that a program refers to, each once, as first referenced. */
@@ -110,7 +119,8 @@ function describeMap(map: MapSpec, bounded: Bounded): object {
     valueSize: map.valueSize,
     maxEntries: map.maxEntries,
     flags: map.flags,
-    pinning: map.pinning,
+    pinning: map.pinning === 1 ? 1 : 0,
+    ...(map.pinning > 1 ? { otherPinning: map.pinning } : {}),
     mapExtra: map.mapExtra,
     numaNode: map.numaNode,
     key: bounded(typeOf(map, map.keyType)),
@@ -167,11 +177,12 @@ export function describeText(file: string, spec: ObjectSpec): string {
   };
   section(
     "programs",
-    ["name", "section", "type", "instructions", "CO-RE", "maps"],
+    ["name", "section", "type", "attach type", "instructions", "CO-RE", "maps"],
     Object.values(spec.programs).map((program) => [
       program.name,
       program.section,
       program.type === 0 ? "unspecified" : nameOf(ProgramType, program.type),
+      hasAttachType(program) ? nameOf(AttachType, program.attachType) : "",
       String(program.instructions.length / 8),
       String(program.coreRelocations.length),
       mapsOf(program).join(", "),

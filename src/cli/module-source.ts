@@ -1,20 +1,19 @@
 /**
  * Types of kernel modules for `check`: split BTF, which continues that of one build of a kernel and means nothing with another.
  *
- * The base is not named in it. Which kernel it belongs to is told by its strings: with another base its names do not begin
- * where strings begin.
+ * The base is not named in it; split.ts tells whether a kernel is it. A module that brings a distilled base (.BTF.base) belongs to all kernels that have the types in it.
  *
  * @module
  */
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Btf, Kind } from "../../btf/index.ts";
-import { ElfFile } from "../../elf/index.ts";
-import { BpfError, BtfError } from "../error.ts";
+import type { Btf } from "../../btf/index.ts";
+import { BtfError } from "../error.ts";
 import { type CheckModule, openBtf } from "../report/index.ts";
 import { fileStem, isFolder, readBtf } from "./btf-source.ts";
 import { CommandError } from "./command.ts";
+import { requireSplit } from "./split.ts";
 
 /** A module's types in a file, of a kernel that is named or to be found out. */
 export interface ModuleSource {
@@ -23,7 +22,7 @@ export interface ModuleSource {
   readonly kernel: string | undefined;
 }
 
-const EXTENSIONS = /\.(btf|gz|br|elf|raw|ko)$/;
+const EXTENSIONS = /\.(btf|gz|br|xz|zst|elf|raw|ko)$/;
 
 /**
  * What the arguments of `--module` name: `NAME=PATH`, `NAME=KERNEL:PATH`, or a PATH alone, a file or a folder of such, whose
@@ -63,6 +62,8 @@ function moduleName(path: string): string {
 export class Modules {
   readonly #sources: readonly ModuleSource[];
   readonly #used: Set<ModuleSource> = new Set();
+  /** Why a module belongs to no kernel yet. */
+  readonly #refused: Map<ModuleSource, BtfError> = new Map();
 
   constructor(sources: readonly ModuleSource[]) {
     this.#sources = sources;
@@ -78,11 +79,10 @@ export class Modules {
       const { name, path } = source;
       if (source.kernel !== undefined && source.kernel !== kernel) return [];
       const what = `${kernel}, module ${name} (${path})`;
-      const bytes = readBtf(path);
-      refuseDistilled(bytes, what);
-      const opened = openSplit(bytes, what, vmlinux);
+      const opened = openSplit(readBtf(path), what, vmlinux);
       if (opened instanceof BtfError) {
         if (source.kernel !== undefined) throw opened;
+        this.#refused.set(source, opened);
         return [];
       }
       this.#used.add(source);
@@ -94,73 +94,24 @@ export class Modules {
   requireUsed(): void {
     for (const source of this.#sources) {
       if (this.#used.has(source)) continue;
+      const cause = this.#refused.get(source);
+      const why = cause === undefined ? "" : `: ${cause.message}`;
       throw new BtfError(
-        `module ${source.name} (${source.path}) belongs to none of these kernels: split BTF fits only the vmlinux it was built with`,
+        `module ${source.name} (${source.path}) belongs to none of these kernels: split BTF fits only the vmlinux it was built with, or where it has a distilled base those that have all its types${why}`,
+        { cause },
       );
     }
   }
 }
 
-/** Out-of-tree modules may bring a summary of their base, to be matched with any kernel's. */
-function refuseDistilled(bytes: Uint8Array, what: string): void {
-  if (!ElfFile.isElf(bytes)) return;
-  let found: boolean;
-  try {
-    found = ElfFile.parse(bytes).section(".BTF.base") !== undefined;
-  } catch {
-    return; // Opening it says better what is wrong.
-  }
-  if (!found) return;
-  throw new BpfError(
-    `opening BTF of ${what}: it has a base of its own (.BTF.base), which is not supported`,
-    {
-      code: "ERR_UNSUPPORTED",
-    },
-  );
-}
-
 /** The module's BTF on this base, or why it does not fit. */
 function openSplit(bytes: Uint8Array, what: string, vmlinux: Btf): Btf | BtfError {
-  let btf: Btf;
   try {
-    btf = openBtf(bytes, what, vmlinux);
+    const btf = openBtf(bytes, what, vmlinux);
+    requireSplit(btf, what);
+    return btf;
   } catch (error) {
     if (error instanceof BtfError) return error;
     throw error;
   }
-  // Strings of split BTF go on where the base's end, without an empty one of their own.
-  if (btf.strings.bytes[0] === 0) return new BtfError(`opening BTF of ${what}: it is no split BTF`);
-  if (isSplitOf(btf)) return btf;
-  return new BtfError(
-    `opening BTF of ${what}: it is split from the types of another build of a kernel`,
-  );
-}
-
-const REFERRING: readonly number[] = [
-  Kind.PTR,
-  Kind.TYPEDEF,
-  Kind.VOLATILE,
-  Kind.CONST,
-  Kind.RESTRICT,
-  Kind.FUNC,
-  Kind.TYPE_TAG,
-];
-
-/** Whether all names of own types begin where a string begins, and all types that they refer to are there. */
-function isSplitOf(btf: Btf): boolean {
-  for (let id = btf.firstId; id < btf.typeCount; id++) {
-    const word = btf.wordOf(id);
-    const name = btf.words[word] ?? 0;
-    if (name !== 0 && !beginsString(btf, name)) return false;
-    if (REFERRING.includes(btf.kind(id)) && (btf.words[word + 2] ?? 0) >= btf.typeCount)
-      return false;
-  }
-  return true;
-}
-
-function beginsString(btf: Btf, offset: number): boolean {
-  let table: Btf["strings"] | undefined = btf.strings;
-  if (offset >= table.end) return false;
-  while (offset < table.start && table.base !== undefined) table = table.base;
-  return offset === table.start || table.bytes[offset - table.start - 1] === 0;
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Btf } from "../../btf/index.ts";
+import { Btf, relocateBtf } from "../../btf/index.ts";
 import { ElfFile, Machine } from "../../elf/index.ts";
 import { toHex } from "../bytes.ts";
 import { CoreTarget, type ModuleBtf } from "../co-re/index.ts";
@@ -87,11 +87,13 @@ export function check(
   const opened = kernels.map((kernel, index): ReportKernel => {
     const target = openKernel(kernel);
     for (const [object, prepared] of objects.entries()) {
-      const counts = { kernels: kernels.length, objects: objects.length };
-      options.onProgress?.({ kernel: index, object, ...counts });
+      const of = { kernels: kernels.length, objects: objects.length };
+      options.onProgress?.({ kernel: index, object, ...of });
       const { rows, programs } = checkPair(prepared, target, { object, kernel: index });
       const relocated = options.instructions === true ? programs.map(inHex) : undefined;
-      checked[object]?.push({ rows, relocated, ...summarise(rows) });
+      const { ok, counts } = summarise(rows);
+      const isRead = prepared.error === undefined;
+      checked[object]?.push({ rows, relocated, ok: ok && isRead, counts });
     }
     return { name: target.name, types: target.vmlinux.typeCount };
   });
@@ -102,7 +104,8 @@ export function check(
     schema: 1,
     ok: summary.every(({ ok }) => ok),
     kernels: opened,
-    objects: objects.map(({ programs }, object) => ({
+    objects: objects.map(({ programs, error }, object) => ({
+      ...(error === undefined ? {} : { error }),
       programs: programs.map(({ name, section, sites }) => {
         return { name, section, relocations: sites.length };
       }),
@@ -179,7 +182,10 @@ function openKernel({ name, btf, modules = [] }: CheckKernel): CoreTarget {
   return target;
 }
 
-/** Opens raw BTF, or that in the section .BTF of an ELF file. */
+/**
+ * Opens raw BTF, or that in the section .BTF of an ELF file. Where the file has a distilled base
+ * (.BTF.base), its types are moved to `base`, or continue that of the file where there is none.
+ */
 export function openBtf(bytes: Btf | Uint8Array, what: string, base?: Btf): Btf {
   return open(bytes, what, base, () => {});
 }
@@ -202,17 +208,31 @@ function open(
 ): Btf {
   if (bytes instanceof Btf) return bytes;
   try {
-    if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
-      throw new BtfError("it is compressed with gzip; decompress it first, as by zlib.gunzipSync");
-    }
+    refuseCompressed(bytes);
     if (!ElfFile.isElf(bytes)) return Btf.parse(bytes, { base });
     const file = ElfFile.parse(bytes);
     judge(file);
     const section = file.section(".BTF");
     if (section === undefined) throw new BtfError("the ELF file has no section .BTF");
-    return Btf.parse(file.data(section), { base });
+    const distilled = file.section(".BTF.base");
+    if (distilled === undefined) return Btf.parse(file.data(section), { base });
+    const own = Btf.parse(file.data(section), { base: Btf.parse(file.data(distilled)) });
+    return base === undefined ? own : relocateBtf(own, base);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BtfError(`opening BTF of ${what}: ${reason}`, { cause: error });
+  }
+}
+
+const COMPRESSIONS: readonly { name: string; magic: readonly number[]; remedy: string }[] = [
+  { name: "gzip", magic: [0x1f, 0x8b], remedy: "zlib.gunzipSync" },
+  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd], remedy: "zlib.zstdDecompressSync" },
+  { name: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], remedy: "the command unxz" },
+];
+
+function refuseCompressed(bytes: Uint8Array): void {
+  for (const { name, magic, remedy } of COMPRESSIONS) {
+    if (!magic.every((byte, at) => bytes[at] === byte)) continue;
+    throw new BtfError(`it is compressed with ${name}; decompress it first, as by ${remedy}`);
   }
 }

@@ -7,10 +7,13 @@
 
 import { releaseRanks } from "./availability.ts";
 import { keyOf, objectName } from "./findings.ts";
-import { type CheckReport, type CheckRow, verdicts } from "./report.ts";
+import { type CheckReport, type CheckRow, type ReportBaseline, verdicts } from "./report.ts";
 
 /** One letter for each verdict, in the order of the list. */
 export const verdictLetters = "scagpme";
+
+/** Names of a baseline that a person reads. */
+const MAX_UNCHECKED = 100;
 
 /** A number of a kernel; null where there is none. */
 type Cell = number | string | null;
@@ -31,6 +34,13 @@ interface Question {
   readonly places: Place[];
 }
 
+/** Kernels or objects that only the baseline has: the first names, and how many there are. */
+interface Unchecked {
+  readonly what: "kernels" | "objects";
+  readonly names: readonly string[];
+  readonly count: number;
+}
+
 /** The data of a page. */
 export interface PageData {
   readonly ok: boolean;
@@ -49,11 +59,13 @@ export interface PageData {
   }[];
   readonly texts: readonly string[];
   readonly lists: readonly (readonly Cell[])[];
-  /** How many rows differ from the baseline, null without one. */
+  /** How many rows differ from the baseline, and what of it was not checked; null without one. */
   readonly baseline: {
     readonly worse: number;
     readonly better: number;
+    readonly lost: number;
     readonly known: number;
+    readonly unchecked: readonly Unchecked[];
   } | null;
 }
 
@@ -91,10 +103,24 @@ export function pageData(report: CheckReport): PageData {
     objects,
     texts: texts.values,
     lists: lists.values,
-    baseline:
-      baseline === undefined
-        ? null
-        : { worse: baseline.worse.length, better: baseline.better.length, known: baseline.known },
+    baseline: baseline === undefined ? null : baselineData(baseline),
+  };
+}
+
+function baselineData(baseline: ReportBaseline): PageData["baseline"] {
+  const { worse, better, lost, known, uncheckedKernels, uncheckedObjects } = baseline;
+  // Reports that were written earlier may lack a list.
+  const unchecked = (what: Unchecked["what"], names: readonly string[] = []): Unchecked[] =>
+    names.length === 0 ? [] : [{ what, names: names.slice(0, MAX_UNCHECKED), count: names.length }];
+  return {
+    worse: worse.length,
+    better: better.length,
+    lost: lost.length,
+    known,
+    unchecked: [
+      ...unchecked("kernels", uncheckedKernels),
+      ...unchecked("objects", uncheckedObjects),
+    ],
   };
 }
 

@@ -105,7 +105,10 @@ export const pageScript: string = String.raw`
       element("p", { class: "dim" }, plural(data.objects.length, "object") + " on " + plural(kernels.length, "kernel") + "; " +
         (failing === 0 ? "all fit" : plural(failing, "object") + " would not load everywhere") + "."),
       baseline === null ? null : element("p", {}, "Against the baseline: " + baseline.worse + " worse, " + baseline.better +
-        " better, " + baseline.known + " fail as before."),
+        " better, " + baseline.lost + " lost, " + baseline.known + " fail as before."),
+      ...(baseline === null ? [] : baseline.unchecked).map(({ what, names, count }) =>
+        element("p", {}, element("span", { class: "v guarded" }, "not checked"), " " + what + " of the baseline: " + names.join(", ") +
+          (count > names.length ? " and " + (count - names.length) + " more" : ""))),
       element("nav", {}, element("a", { href: "#structures" }, "Structures on all kernels")),
       ...chosen("Find an object", "only those that fail", (wanted, only) => growing(head(),
         [...data.objects.keys()].filter((index) => data.objects[index].name.toLowerCase().includes(wanted) &&

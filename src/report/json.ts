@@ -23,25 +23,25 @@ export function* reportJson(report: CheckReport): Generator<string> {
     piece += `${separator}${JSON.stringify(name)}: `;
     separator = ",\n";
     if (!Array.isArray(value)) {
-      piece += text(value);
+      piece += JSON.stringify(value);
       continue;
     }
     let before = "[\n";
     for (const item of value) {
-      piece += before + text(item);
+      piece += before + JSON.stringify(item);
       before = ",\n";
       if (piece.length < PIECE) continue;
-      yield piece;
+      yield plain(piece);
       piece = "";
     }
     piece += value.length === 0 ? "[]" : "\n]";
   }
-  yield `${piece}\n}\n`;
+  yield plain(`${piece}\n}\n`);
 }
 
-/** Those that JSON allows in strings, and a terminal would act on. */
-function text(value: unknown): string {
-  return JSON.stringify(value).replaceAll(/[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (one) => {
+/** Escapes those that JSON allows in strings, and a terminal would act on; elsewhere JSON has none of them. */
+function plain(piece: string): string {
+  return piece.replaceAll(/[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (one) => {
     return `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
 }

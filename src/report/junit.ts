@@ -2,17 +2,20 @@
  * A report of a check as JUnit XML, which CI systems show as test results: a suite for each object
  * on each kernel, a test for each program.
  *
- * Against a baseline, a program that fails as it did before is a skipped test.
+ * Against a baseline, a program that fails as it did before is a skipped test, and so is each kernel and object that
+ * only the baseline has.
  *
  * @module
  */
 
 import { xmlAttribute, xmlText } from "./escape.ts";
 import { objectName, pairs } from "./findings.ts";
-import { type CheckReport, type CheckRow, isGood } from "./report.ts";
+import { type CheckReport, type CheckRow, isGood, type ReportBaseline } from "./report.ts";
 
 /** Rows that the text of one failure has room for. */
 const MAX_ROWS = 50;
+/** Kernels and objects of a baseline that are named one by one. */
+const MAX_UNCHECKED = 1000;
 
 /** The report as an XML document, with a newline at the end. */
 export function checkJunit(report: CheckReport): string {
@@ -26,6 +29,7 @@ export function checkJunit(report: CheckReport): string {
       return suite(report, object, kernel, pair(object, kernel)?.ok !== false, rows, isNew);
     }),
   );
+  if (report.baseline !== undefined) suites.push(...unchecked(report.baseline));
   const total = sumOf(suites);
   const name = xmlAttribute("CO-RE relocation");
   return [
@@ -106,6 +110,27 @@ function suite(
   const name = xmlAttribute(`${file} on ${kernelName}`);
   const open = `  <testsuite name="${name}" ${countsText(counts)}>`;
   return { ...counts, text: [open, ...tests, "  </testsuite>"].join("\n") };
+}
+
+/** What the baseline has and nobody looked at: no test of it ran, so that each is a skipped one. */
+function unchecked({ uncheckedKernels, uncheckedObjects }: ReportBaseline): Suite[] {
+  // Reports that were written earlier may lack a list.
+  const left = [
+    ...(uncheckedKernels ?? []).map((name) => `kernel ${name}`),
+    ...(uncheckedObjects ?? []).map((name) => `object ${name}`),
+  ];
+  if (left.length === 0) return [];
+  const shown = left.slice(0, MAX_UNCHECKED);
+  if (left.length > shown.length) shown.push(`${left.length - shown.length} more`);
+  const place = `classname="${xmlAttribute("not checked")}" time="0"`;
+  const message = xmlAttribute("the baseline has it, and it was not checked");
+  const tests = shown.map(
+    (name) =>
+      `    <testcase name="${xmlAttribute(name)}" ${place}><skipped message="${message}"/></testcase>`,
+  );
+  const counts: Counts = { tests: shown.length, failures: 0, errors: 0, skipped: shown.length };
+  const open = `  <testsuite name="not checked" ${countsText(counts)}>`;
+  return [{ ...counts, text: [open, ...tests, "  </testsuite>"].join("\n") }];
 }
 
 function failure(rows: readonly CheckRow[]): string {

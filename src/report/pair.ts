@@ -47,6 +47,8 @@ export function checkPair(
   }
   const narrowing = Narrowing.over(btf, relocationsOf(programs), target);
   const answers = new Answers();
+  // The same instructions come out again and again, in hundreds of thousands of rows.
+  const texts = new Map<string, string>();
   const budget = newBudget();
   const relocated = programs.map(({ spec, name, sites }): RelocatedProgram => {
     const { coreRelocations, instructions } = spec;
@@ -59,7 +61,7 @@ export function checkPair(
       const answer = answers.of(result);
       const bytes = isSame(instructions, after, site)
         ? site.before
-        : slotsHex(after, slot, site.slots);
+        : once(texts, slotsHex(after, slot, site.slots));
       const row: CheckRow = {
         object,
         kernel,
@@ -113,6 +115,14 @@ class Answers {
     }
     return answer;
   }
+}
+
+/** The text that was first, so that equal ones are in memory once. */
+function once(known: Map<string, string>, text: string): string {
+  const first = known.get(text);
+  if (first !== undefined) return first;
+  known.set(text, text);
+  return text;
 }
 
 function isSame(before: Uint8Array, after: Uint8Array, { relocation, slots }: Site): boolean {

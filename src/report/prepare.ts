@@ -8,7 +8,7 @@
 import type { Btf, LineInfo } from "../../btf/index.ts";
 import { isLoadImm64, opcodeAt, SLOT } from "../asm/index.ts";
 import { toHex, viewOf } from "../bytes.ts";
-import type { ObjectSpec, ProgramCoreRelocation, ProgramSpec } from "../spec/index.ts";
+import type { ObjectSpec, ProgramCoreRelocation, ProgramLine, ProgramSpec } from "../spec/index.ts";
 import type { ReportSource } from "./report.ts";
 
 /** What a check needs of an object: a `CollectionSpec` has it. */
@@ -16,6 +16,12 @@ export type CheckedObject = Pick<ObjectSpec, "byteOrder" | "btf" | "programs">;
 
 /** Names that no kernel takes; hostile objects repeat them in every row. */
 const MAX_NAME = 1024;
+
+/**
+ * Relocations of an object, those of a function counted in each program that it is linked into. Of 600 published objects
+ * the largest has 8,427; a forged one of a megabyte, whose programs share one function, could have millions.
+ */
+const MAX_RELOCATIONS = 131_072;
 
 /** One relocation of one program. */
 export interface Site {
@@ -41,26 +47,36 @@ export interface PreparedObject {
   readonly btf: Btf | undefined;
   readonly little: boolean;
   readonly programs: readonly PreparedProgram[];
+  /** Why it cannot be checked; it has no programs then. */
+  readonly error?: string;
 }
 
 /** Works out what is the same for all kernels. */
 export function prepareObject({ byteOrder, btf, programs }: CheckedObject): PreparedObject {
+  const little = byteOrder === "little";
+  let count = 0;
+  for (const { coreRelocations } of Object.values(programs)) count += coreRelocations.length;
+  if (count > MAX_RELOCATIONS) {
+    const error = `its programs have ${count} CO-RE relocations, of which no more than ${MAX_RELOCATIONS} are checked; a file with fewer programs has fewer`;
+    return { btf, little, programs: [], error };
+  }
   const names = new Names();
   const sources = new Sources();
   const prepared = Object.values(programs).map((spec): PreparedProgram => {
     const { instructions, coreRelocations } = spec;
     const view = viewOf(instructions);
+    const passed = new Map<number, number>();
     const sites = coreRelocations.map((relocation): Site => {
       const { slot } = relocation;
       const section = names.short(relocation.section);
       const inside = slot >= 0 && (slot + 1) * SLOT <= instructions.length;
       const slots = inside && isLoadImm64(opcodeAt(view, slot)) ? 2 : 1;
       const before = slotsHex(instructions, slot, slots);
-      return { relocation, section, slots, before, source: sources.of(spec, slot) };
+      return { relocation, section, slots, before, source: sources.of(spec, slot, passed) };
     });
     return { spec, name: names.short(spec.name), section: names.short(spec.section), sites };
   });
-  return { btf, little: byteOrder === "little", programs: prepared };
+  return { btf, little, programs: prepared };
 }
 
 /** Some slots in hexadecimal; empty where the instruction does not exist. */
@@ -89,10 +105,14 @@ class Sources {
   readonly #known: Map<LineInfo, ReportSource> = new Map();
   readonly #texts: Map<number, string> = new Map();
 
-  /** The last line record at or before the instruction, of the same function. */
-  of({ lines, functions }: ProgramSpec, slot: number): ReportSource | null {
-    const line = lastUpTo(lines, slot);
-    const entry = lastUpTo(functions, slot);
+  /** The last line record at or before the instruction that has a line, of the same function. */
+  of(
+    { lines, functions }: ProgramSpec,
+    slot: number,
+    passed: Map<number, number>,
+  ): ReportSource | null {
+    const line = this.#withLine(lines, countUpTo(lines, slot) - 1, passed);
+    const entry = functions[countUpTo(functions, slot) - 1];
     if (line === undefined || (entry !== undefined && entry.slot > line.slot)) return null;
     let source = this.#known.get(line.source);
     if (source === undefined) {
@@ -105,6 +125,21 @@ class Sources {
     return source;
   }
 
+  /**
+   * The record at `index`, or the last one before it that has a line: compilers say 0 of code that they have moved or
+   * put together. `passed` keeps how far back that was, since forged programs may have no lines at all.
+   */
+  #withLine(
+    lines: ProgramSpec["lines"],
+    index: number,
+    passed: Map<number, number>,
+  ): ProgramLine | undefined {
+    let at = index;
+    while (at >= 0 && lines[at]!.source.line === 0) at = passed.get(at) ?? at - 1;
+    for (let one = index; one > at && !passed.has(one); one--) passed.set(one, at);
+    return lines[at];
+  }
+
   #text(offset: number, read: () => string): string {
     let text = this.#texts.get(offset);
     if (text === undefined) {
@@ -115,11 +150,8 @@ class Sources {
   }
 }
 
-/** The last record at or before the slot, of records that ascend. */
-function lastUpTo<T extends { readonly slot: number }>(
-  records: readonly T[],
-  slot: number,
-): T | undefined {
+/** How many records are at or before the slot, of records that ascend. */
+function countUpTo(records: readonly { readonly slot: number }[], slot: number): number {
   let low = 0;
   let high = records.length;
   while (low < high) {
@@ -127,5 +159,5 @@ function lastUpTo<T extends { readonly slot: number }>(
     if (records[middle]!.slot <= slot) low = middle + 1;
     else high = middle;
   }
-  return records[low - 1];
+  return low;
 }

@@ -1,5 +1,5 @@
 /**
- * Small compressed files that unpack to very much: refused, or read within 500 megabytes.
+ * Small compressed files that unpack to very much, and objects that ask for very much: refused, or read within 500 megabytes.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,8 +10,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Kind } from "../../btf/index.ts";
 import { info, rawBtf } from "../btf/raw.ts";
+import { Types } from "../co-re/cases.ts";
+import { buildObject } from "../co-re/object-builder.ts";
 import { ebpf } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
+import { kernel, move, struct } from "../report/objects.ts";
 
 const bombs = suite("cli: compressed files that claim much");
 
@@ -73,5 +76,49 @@ bombs("the most that is unpacked is read within bounds", () => {
     assert.match(stdout, /more than 100000 types of the name task_struct/);
   });
 });
+
+bombs(
+  "hundreds of thousands of rows are told within bounds, and an object that asks for more is an error",
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
+    try {
+      const kernels = [0, 1, 2, 3].map((at) => join(folder, `${at}.btf`));
+      for (const [at, path] of kernels.entries()) {
+        writeFileSync(path, kernel(struct(4, at * 4)).btf);
+      }
+      const path = join(folder, "large.o");
+      const told = (programs: number): ReturnType<typeof ebpf> => {
+        writeFileSync(path, asking(4000, programs));
+        return ebpf(["check", path, "--btf", ...kernels, "--markdown", "-"], WATCH);
+      };
+      const large = told(32);
+      assert.is(large.code, 0, large.stderr);
+      assert.match(large.stdout, /^## CO-RE relocation: ok\n/);
+      const megabytes = Number(/megabytes: (\d+)$/.exec(large.stderr)?.[1]);
+      assert.ok(megabytes < 500, `${megabytes} megabytes`);
+      const larger = told(33);
+      assert.is(larger.code, 1);
+      assert.match(larger.stdout, /large\.o: its programs have 132000 CO-RE relocations/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
+
+/** An object that asks `count` times for a field, in each of its programs. */
+function asking(count: number, programs: number): Uint8Array {
+  const types = new Types();
+  const type = struct(4, 0)(types);
+  const code = Buffer.concat(Array(count).fill(move));
+  const relocations = Array.from({ length: count }, (_, slot) => {
+    return { slot, type, accessor: "0:0", kind: 0 };
+  });
+  return buildObject(
+    types.builder,
+    Array.from({ length: programs }, (_, at) => {
+      return { name: `p${at}`, instructions: code, relocations };
+    }),
+  );
+}
 
 bombs.run();

@@ -100,6 +100,12 @@ test("files may be compressed; what continues another needs its base", () => {
     const reached = run(["dump", path("module.btf"), "--base", KERNEL, "--root", "task_pointer"]);
     assert.match(reached, new RegExp(`^\\[${task}\\] STRUCT 'task_struct'`, "m"));
     assert.match(run(["dump", path("module.btf")], 1), /module\.btf/);
+    // With another base its names and ids would be others'.
+    assert.match(
+      run(["dump", path("module.btf"), "--base", fixturePath("btf/6.12.btf")], 1),
+      /module\.btf: it is split from the types of another build of a kernel\n$/,
+    );
+    assert.match(run(["dump", ENUMS, "--base", KERNEL], 1), /it is no split BTF\n$/);
 
     const sections = [
       { name: ".BTF", data: builder.bytes() },
@@ -107,6 +113,27 @@ test("files may be compressed; what continues another needs its base", () => {
     ];
     writeFileSync(path("module.ko"), buildElf({ sections }));
     assert.is(run(["dump", path("module.ko")]), split);
+
+    // A distilled base is enough to list the types, or moves them to another base.
+    const distilled = new BtfBuilder();
+    distilled.add({ kind: Kind.STRUCT, name: "task_struct", size: 8, members: [] });
+    const own = new BtfBuilder({ base: distilled.btf() });
+    own.add({ kind: Kind.PTR, type: 1 });
+    own.add({ kind: Kind.TYPEDEF, name: "task_pointer", type: 2 });
+    const parts = [
+      { name: ".BTF", data: own.bytes() },
+      { name: ".BTF.base", data: distilled.bytes() },
+    ];
+    writeFileSync(path("own.ko"), buildElf({ sections: parts }));
+    assert.is(
+      run(["dump", path("own.ko")]),
+      "[2] PTR '(anon)' type_id=1\n[3] TYPEDEF 'task_pointer' type_id=2\n",
+    );
+    assert.is(run(["dump", path("own.ko"), "--base", KERNEL]), split);
+    assert.match(
+      run(["dump", path("own.ko"), "--base", ENUMS], 1),
+      /own\.ko: [^\n]*STRUCT task_struct of 8 bytes: the other base has no such type\n$/,
+    );
   });
 });
 

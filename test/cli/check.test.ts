@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as zlib from "node:zlib";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -344,6 +345,95 @@ check("--module adds split BTF to the kernel that it belongs to", () => {
     assert.is(ebpf(["check", ...args, "--module", "nf="]).code, 2);
   });
 });
+
+check("a module with a distilled base belongs to all kernels that have its types", () => {
+  inFolder((file) => {
+    writeFileSync(file("a.o"), smallBytes(struct(4, 0), 0, move));
+    for (const more of ["task", "file_operations", "inode"]) {
+      const { btf } = kernel((types) => types.struct(more, 8));
+      writeFileSync(file(`${more}.btf`), btf);
+      const { btf: grown } = kernel(
+        (types) => types.int(4),
+        (types) => types.struct(more, 24),
+      );
+      writeFileSync(file(`${more}-grown.btf`), grown);
+    }
+    const distilled = new BtfBuilder();
+    distilled.add({ kind: Kind.STRUCT, name: "task", size: 8, members: [] });
+    const sections = [
+      { name: ".BTF", data: moduleOf(distilled.btf(), 20) },
+      { name: ".BTF.base", data: distilled.bytes() },
+    ];
+    writeFileSync(file("own.ko"), buildElf({ sections }));
+    const kernels = ["task", "task-grown", "inode"].map((name) => file(`${name}.btf`));
+    const { rows } = report([file("a.o"), "--btf", ...kernels, "--module", file("own.ko")], 1);
+    assert.equal(
+      rows.map(({ verdict, target, module }) => [verdict, target, module]),
+      [
+        ["changed", 20, "own"],
+        ["changed", 20, "own"],
+        ["poisoned", null, undefined],
+      ],
+    );
+    for (const [module, where] of [
+      [file("own.ko"), "inode"],
+      [`own=inode:${file("own.ko")}`, "inode"],
+    ] as const) {
+      const args = ["check", file("a.o"), "--btf", file(`${where}.btf`), "--module", module];
+      const { code, stderr } = ebpf(args);
+      assert.is(code, 1);
+      assert.match(stderr, /^ebpf check: [^\n]*STRUCT task of 8 bytes: the other base has no such/);
+    }
+  });
+});
+
+check("what is compressed otherwise is unpacked where Node can, or says what unpacks it", () => {
+  inFolder((file) => {
+    const { btf } = kernel((types) => types.struct("task", 8));
+    writeFileSync(file("a.o"), smallBytes(struct(4, 0), 0, move));
+    writeFileSync(file("k.btf"), btf);
+    const module = buildElf({ sections: [{ name: ".BTF", data: moduleOf(Btf.parse(btf), 20) }] });
+    writeFileSync(file("nf-own.ko"), module);
+    writeFileSync(file("nf-own.ko.xz"), Buffer.from("fd377a585a000004e6d6b446", "hex"));
+    writeFileSync(file("k.btf.tar.xz"), Buffer.from("fd377a585a000004e6d6b446", "hex"));
+    writeFileSync(file("nf-own.ko.zst"), stored(module));
+    const check = (...args: string[]): ReturnType<typeof ebpf> =>
+      ebpf(["check", file("a.o"), "--btf", ...args]);
+    const packed = check(file("k.btf"), "--module", file("nf-own.ko.xz"));
+    assert.is(packed.code, 1);
+    assert.match(
+      packed.stderr,
+      /^ebpf check: \S+nf-own\.ko\.xz: it is compressed with xz, which Node does not unpack; unpack it first: unxz --keep \S+nf-own\.ko\.xz\n$/,
+    );
+    assert.match(
+      check(file("k.btf.tar.xz")).stderr,
+      /unpack it first: tar -xJf \S+k\.btf\.tar\.xz\n$/,
+    );
+    const zstd = check(file("k.btf"), "--module", file("nf-own.ko.zst"), "--json");
+    if ("zstdDecompressSync" in zlib) {
+      const { rows } = JSON.parse(zstd.stdout) as Report;
+      assert.equal([rows[0]?.target, rows[0]?.module], [20, "nf_own"]);
+    } else {
+      assert.is(zstd.code, 1);
+      assert.match(
+        zstd.stderr,
+        /zstd, which Node unpacks from 22\.15 on, and this is \d+\.\d+\.\d+; unpack it first: unzstd --keep \S+nf-own\.ko\.zst\n$/,
+      );
+    }
+  });
+});
+
+/** A frame of zstd with all bytes as they are: a header without checksum, one block (RFC 8878). */
+function stored(bytes: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(4 + 1 + 4 + 3);
+  header.writeUInt32LE(0xfd2fb528, 0);
+  // A single segment, whose size has four bytes.
+  header.writeUInt8(0xa0, 4);
+  header.writeUInt32LE(bytes.length, 5);
+  // The last block, stored.
+  header.writeUIntLE(bytes.length * 8 + 1, 9, 3);
+  return Buffer.concat([header, bytes]);
+}
 
 /** Split BTF with `struct s { u32 a; }`, `a` at an offset. */
 function moduleOf(base: Btf, offset: number): Uint8Array {

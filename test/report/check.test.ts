@@ -13,11 +13,12 @@ import {
   checkText,
   type Verdict,
 } from "../../src/report/index.ts";
-import { parseObject } from "../../src/spec/index.ts";
+import { type ProgramLine, parseObject } from "../../src/spec/index.ts";
 import { Types } from "../co-re/cases.ts";
 import { fixture } from "../co-re/golden.ts";
 import { fromHex, instruction, loadImm64 } from "../co-re/object-builder.ts";
 import { buildElf } from "../helper/elf-builder.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { kernel, move, smallObject, struct } from "./objects.ts";
 
 const test = suite("report check");
@@ -302,6 +303,75 @@ test("exists tells apart what is missing and what an instruction cannot take", (
   assert.equal([missing?.verdict, missing?.exists], ["poisoned", false]);
   const twice = check(load, [kernel(struct(4, 8), struct(4, 12))]).rows[0];
   assert.equal([twice?.verdict, twice?.exists], ["ambiguous", null]);
+});
+
+test("a row whose instruction has no line of its own has the last one before it in the function", () => {
+  const spec = smallObject(struct(4, 0), 0, move);
+  const program = Object.values(spec.programs)[0]!;
+  const line = (slot: number, number: number): ProgramLine => {
+    const source = { offset: slot * 8, file: "a.c", text: ` line ${number} `, line: number };
+    return { slot, source: { ...source, column: 0, fileOffset: 1, textOffset: 10 + number } };
+  };
+  const [relocation] = program.coreRelocations;
+  const lineAt = (slot: number, lines: readonly ProgramLine[]): number | null | undefined => {
+    const changed = {
+      ...program,
+      instructions: Uint8Array.from(
+        Array(8)
+          .fill([...move])
+          .flat(),
+      ),
+      lines: [...lines],
+      functions: [...program.functions, { name: "called", slot: 4, type: 0 }],
+      coreRelocations: [{ ...relocation!, slot }],
+    };
+    const { rows } = check({ ...spec, programs: { test: changed } }, [kernel(struct(4, 8))]);
+    const { source } = rows[0]!;
+    if (source !== null) assert.equal(source.text, `line ${source.line}`);
+    return source?.line ?? null;
+  };
+  const lines = [
+    line(0, 7),
+    line(1, 0),
+    line(2, 0),
+    line(3, 9),
+    line(4, 0),
+    line(5, 12),
+    line(6, 0),
+  ];
+  const found = [0, 1, 2, 3, 4, 5, 6, 7].map((slot) => lineAt(slot, lines));
+  assert.equal(found, [7, 7, 7, 9, null, 12, 12, 12]);
+  assert.is(lineAt(3, [line(0, 0), line(2, 0)]), null);
+  assert.is(lineAt(3, []), null);
+});
+
+test("programs whose lines all are none do not take time by their square", () => {
+  const spec = smallObject(struct(4, 0), 0, move);
+  const program = Object.values(spec.programs)[0]!;
+  const count = 40_000;
+  const source = {
+    offset: 0,
+    file: "a.c",
+    text: "",
+    line: 0,
+    column: 0,
+    fileOffset: 1,
+    textOffset: 2,
+  };
+  const slots = Array.from({ length: count }, (_, slot) => slot);
+  const changed = {
+    ...program,
+    instructions: new Uint8Array(count * 8).fill(0xb7),
+    lines: slots.map((slot) => ({ slot, source })),
+    // Those at the end first.
+    coreRelocations: slots.map((slot) => {
+      return { ...program.coreRelocations[0]!, slot: count - 1 - slot };
+    }),
+  };
+  const start = performance.now();
+  const { rows } = check({ ...spec, programs: { test: changed } }, [kernel()]);
+  assert.is(rows.filter((row) => row.source === null).length, count);
+  assert.ok(performance.now() - start < 5000 * SLOWNESS);
 });
 
 test("a module's types answer only for what vmlinux does not have", () => {

@@ -94,4 +94,34 @@ test("tens of thousands of rows are written in all forms, each in bounded size",
   }
 });
 
+test("an object with relocations without end is an error in the report, and the others are checked", () => {
+  const object = asking(1000, { struct: "s", member: (index) => `m${index}` });
+  const [program] = Object.values(object.programs);
+  // As of a small file whose programs all call one function.
+  const programs = Object.fromEntries(
+    Array.from({ length: 132 }, (_, index) => [`p${index}`, { ...program!, name: `p${index}` }]),
+  );
+  const small = asking(1, { struct: "s", member: () => "m" });
+  const kernels = [{ ...kernel(struct(4, 0, { member: "m" })), name: "one" }];
+  const report = check([{ ...object, programs }, small], kernels);
+  assert.match(
+    report.objects[0]?.error ?? "",
+    /^its programs have 132000 CO-RE relocations, of which no more than 131072 are checked/,
+  );
+  assert.equal(report.objects[0]?.programs, []);
+  assert.is(report.ok, false);
+  assert.equal(
+    report.summary.map(({ object, ok }) => [object, ok]),
+    [
+      [0, false],
+      [1, true],
+    ],
+  );
+  assert.is(report.rows.length, 1);
+  assert.match(checkText(report), /error: its programs have 132000/);
+  delete programs["p0"];
+  const { rows, ok } = check({ ...object, programs }, kernels);
+  assert.equal([rows.length, ok], [131_000, false]);
+});
+
 test.run();

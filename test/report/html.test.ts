@@ -139,9 +139,34 @@ test("an object that was not read, a pair that was not checked, and a baseline",
   const objects = [...report.objects, { file: "b.o", error: "b.o: it is cut off", programs: [] }];
   const page = openPage(checkHtml(withBaseline({ ...report, objects }, report)));
   assert.match(page.main.textContent, /unreadable/);
-  assert.match(page.main.textContent, /Against the baseline: 0 worse, 0 better, 2 fail as before/);
+  assert.match(
+    page.main.textContent,
+    /Against the baseline: 0 worse, 0 better, 0 lost, 2 fail as before/,
+  );
   page.go("#object=1");
   assert.match(page.main.textContent, /b\.o: it is cut off/);
+});
+
+test("what a baseline has and nobody checked is told, names and all", () => {
+  const before = threeKernels();
+  const names = Array.from({ length: 120 }, (_, at) => `6.${at}`);
+  const more = names.map((name) => ({ name, types: 1 }));
+  const objects = [...before.objects, { file: `${HOSTILE}.o`, programs: [] }];
+  const baseline = { ...before, kernels: [...before.kernels, ...more], objects };
+  const { main } = openPage(checkHtml(withBaseline(threeKernels(), baseline)));
+  assert.match(
+    main.textContent,
+    /not checked kernels of the baseline: 6\.0, 6\.1, [^a-z]*6\.99 and 20 more/,
+  );
+  const hostile = HOSTILE.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Cs}]/gu, "\ufffd");
+  assert.ok(main.textContent.includes(`not checked objects of the baseline: ${hostile}.o`));
+  const all = openPage(checkHtml(withBaseline(before, before)));
+  assert.not.match(all.main.textContent, /not checked/);
+  // Written by an earlier release, without the lists.
+  const compared = withBaseline(before, before);
+  const { uncheckedKernels, uncheckedObjects, ...rest } = compared.baseline!;
+  const old = JSON.parse(JSON.stringify({ ...compared, baseline: rest })) as CheckReport;
+  assert.not.match(openPage(checkHtml(old)).main.textContent, /not checked/);
 });
 
 test("many objects make a small page that opens at once and grows when asked", () => {

@@ -52,6 +52,33 @@ test("against a baseline, what fails as before is skipped", () => {
   );
 });
 
+test("kernels and objects of a baseline that nobody checked are skipped tests", () => {
+  const before = threeKernels();
+  const kernels = [...before.kernels, { name: "5.10 <old>", types: 1 }];
+  const objects = [...before.objects, { file: "gone.o", programs: [] }];
+  const root = parseXml(checkJunit(withBaseline(threeKernels(), { ...before, kernels, objects })));
+  assert.equal(counts(root), [5, 0, 0, 4]);
+  const suite = root.children.at(-1);
+  assert.is(suite?.attributes["name"], "not checked");
+  assert.equal(suite && counts(suite), [2, 0, 0, 2]);
+  assert.equal(
+    suite?.children.map(({ attributes, children }) => [
+      attributes["name"],
+      children[0]?.name,
+      children[0]?.attributes["message"],
+    ]),
+    [
+      ["kernel 5.10 <old>", "skipped", "the baseline has it, and it was not checked"],
+      ["object gone.o", "skipped", "the baseline has it, and it was not checked"],
+    ],
+  );
+  const many = Array.from({ length: 3000 }, (_, at) => ({ name: `k${at}`, types: 1 }));
+  const large = { ...before, kernels: [...before.kernels, ...many] };
+  const last = parseXml(checkJunit(withBaseline(before, large))).children.at(-1);
+  assert.is(last?.children.length, 1001);
+  assert.is(last?.children.at(-1)?.attributes["name"], "2000 more");
+});
+
 test("a file that could not be read is an error on each kernel", () => {
   const report = threeKernels();
   const broken = {
