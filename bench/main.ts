@@ -3,7 +3,8 @@
  * they take the same arguments and print the same lines (docs/benchmarks.md).
  *
  *     npm run bench -- [SUITE…] [--json] [--object FILE] [--btf FILE…] [--runs N] [--repetitions N]
- *     node dist/bench/main.js b1 cold OBJECT | b1 warm OBJECT N | b1 kbtf N | b6 OBJECT NAME BTF N
+ *     node dist/bench/main.js b1 cold OBJECT | b1 warm OBJECT N | b1 kbtf N
+ *     node dist/bench/main.js b2 OBJECT N | b6 OBJECT NAME BTF N
  *
  * @module
  */
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
   const count = (text: string | undefined, otherwise: number): number =>
     text === undefined ? otherwise : parseCount(text);
   const options: SuiteOptions = {
-    object: values.object ?? defaults.object,
+    object: values.object,
     kernels: values.btf ?? defaults.kernels,
     runs: count(values.runs, defaults.runs),
     repetitions: count(values.repetitions, defaults.repetitions),

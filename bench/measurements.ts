@@ -56,6 +56,39 @@ const measurements: readonly Measurement[] = [
     },
   },
   {
+    usage: "b2 OBJECT N",
+    async run([object = "", rounds = ""]) {
+      const count = parseCount(rounds);
+      const { maps } = await import("./b2.ts");
+      maps(object, count);
+    },
+  },
+  {
+    usage: "b3 OBJECT N",
+    async run([object = "", rounds = ""]) {
+      const count = parseCount(rounds);
+      const { b3 } = await import("./b3.ts");
+      await b3(object, count);
+    },
+  },
+  {
+    usage: "b4 OBJECT N",
+    async run([object = "", rounds = ""]) {
+      const count = parseCount(rounds);
+      const { b4 } = await import("./b3.ts");
+      await b4(object, count);
+    },
+  },
+  {
+    usage: "e2e OBJECT KIND SECONDS BURST WAKE GENERATOR",
+    async run([object = "", kind = "", seconds = "", burst = "", wake = "", generator = ""]) {
+      if (kind !== "rb" && kind !== "pb") throw new UsageError(`${kind} is neither rb nor pb`);
+      const { endToEnd } = await import("./e2e.ts");
+      const counts = { burst: parseCount(burst), wake: wake === "0" ? 0 : parseCount(wake) };
+      await endToEnd({ object, kind, seconds, ...counts, generator });
+    },
+  },
+  {
     usage: "b6 OBJECT NAME BTF N",
     async run([object = "", name = "", btf = "", repetitions = ""]) {
       const { pair } = await import("./b6.ts");
@@ -77,7 +110,7 @@ export async function measure(args: readonly string[]): Promise<void> {
   const suites = [...new Set(known.map((usage) => usage.split(" ")[0]))];
   throw new UsageError(
     suite.length === 0
-      ? `there is no suite ${args[0]}; there are ${suites.join(" and ")}`
+      ? `there is no suite ${args[0]}; there are ${suites.join(", ")}`
       : `${args.join(" ")}: it should be ${suite.join(", or ")}`,
   );
 }

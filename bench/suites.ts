@@ -13,8 +13,8 @@ import { parseSamples, type Sample } from "./sample.ts";
 
 /** How to run suites. */
 export interface SuiteOptions {
-  /** The object file. */
-  readonly object: string;
+  /** The object file. Default: one of the project's that has what the suite measures. */
+  readonly object?: string | undefined;
   /** BTF files of the kernels that B6 relocates against. */
   readonly kernels: readonly string[];
   /** Fresh processes for each command. */
@@ -25,15 +25,18 @@ export interface SuiteOptions {
 
 const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
 const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
+const LOADED = file("#examples/execsnoop/execsnoop.bpf.o");
+const MAPS = file("#fixtures/bench-maps.el.o");
 
 /** The suites, and the commands of each, as other loaders' programs take them too. */
 const commands: Readonly<Record<string, (options: SuiteOptions) => string[][]>> = {
-  b1: ({ object, repetitions }) => [
+  b1: ({ object = LOADED, repetitions }) => [
     ["b1", "cold", object],
     ["b1", "warm", object, String(repetitions)],
     ["b1", "kbtf", String(repetitions)],
   ],
-  b6: ({ object, kernels, repetitions }) =>
+  b2: ({ object = MAPS, repetitions }) => [["b2", object, String(repetitions)]],
+  b6: ({ object = LOADED, kernels, repetitions }) =>
     kernels.map((path) => {
       const name = path === KERNEL_BTF ? "running" : basename(path, ".btf");
       return ["b6", object, name, path, String(repetitions)];
@@ -45,13 +48,16 @@ export const suiteNames: readonly string[] = Object.keys(commands);
 
 /** What is measured unless something else is asked for. */
 export function defaultOptions(): SuiteOptions {
-  const file = (name: string): string => fileURLToPath(import.meta.resolve(name));
   return {
-    object: file("#examples/execsnoop/execsnoop.bpf.o"),
     kernels: existsSync(KERNEL_BTF) ? [KERNEL_BTF] : [file("#fixtures/btf/6.12.btf")],
     runs: 10,
     repetitions: 20,
   };
+}
+
+/** The path of a file that the package names. */
+function file(name: string): string {
+  return fileURLToPath(import.meta.resolve(name));
 }
 
 /** Runs the suites and gives each sample to `take`. */

@@ -18,6 +18,8 @@ export interface Backend {
    * Encodes into zeroed memory that is long enough; throws faults, with the memory half written.
    */
   readonly write: (view: DataView, offset: number, value: unknown) => void;
+  /** See `Codec.encode`; where there is none, one is put on top of `write`. */
+  readonly encode?: ((value: unknown, bytes: Uint8Array, offset?: number) => void) | undefined;
 }
 
 /** What a back-end is made for. */

@@ -8,7 +8,8 @@
 import type { Backend, BackendOptions } from "./codec-backend.ts";
 import { failed, outside, restLength, ViewCache } from "./codec-backend.ts";
 import { readBits, writeBits } from "./codec-bits.ts";
-import { prefix } from "./codec-fault.ts";
+import { isScalar } from "./codec-encode.ts";
+import { prefix, surface } from "./codec-fault.ts";
 import { DecodeGenerator } from "./codec-generate-decode.ts";
 import { EncodeGenerator } from "./codec-generate-encode.ts";
 import { safe, toBigint, toBoolean, toFloat, toNumber } from "./codec-number.ts";
@@ -35,6 +36,7 @@ const helpers = {
   readText,
   restLength,
   safe,
+  surface,
   toBigint,
   toBoolean,
   toFloat,
@@ -81,5 +83,13 @@ export function generate({ plan, little, root }: BackendOptions): Backend {
     if (!(o >= 0 && o + ${size} <= e)) throw outside(${name}, ${size}, o, e);
     ${value}
   }`);
-  return source.evaluate(`{ decode, decodeView, write: ${write} }`) as Backend;
+  if (!isScalar(plan)) return source.evaluate(`{ decode, decodeView, write: ${write} }`) as Backend;
+  source.add(`function encode(x, b, offset = 0) {
+    const v = b === ${cache}.bytes ? ${cache}.view : ${cache}.adopt(b);
+    if (!(offset >= 0 && offset + ${size} <= b.length)) {
+      throw outside(${name}, ${size}, offset, b.length);
+    }
+    try { ${write}(v, ${cache}.base + offset, x); } catch (c) { throw surface(c, ${name}); }
+  }`);
+  return source.evaluate(`{ decode, decodeView, write: ${write}, encode }`) as Backend;
 }

@@ -20,6 +20,22 @@ const encoder = new TextEncoder();
  */
 const SHORT = 48;
 
+/**
+ * The last view that bytes were read from or written to, and its bytes. To make another array over
+ * them each time takes 20 ns, as long as all else in decoding a structure of 64 bytes. Keeps the last
+ * memory alive.
+ */
+let lastView: DataView = new DataView(new ArrayBuffer(0));
+let lastBytes: Uint8Array = new Uint8Array(lastView.buffer);
+
+function bytesOf(view: DataView): Uint8Array {
+  if (view !== lastView) {
+    lastBytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    lastView = view;
+  }
+  return lastBytes;
+}
+
 /** The text of `length` bytes at `offset`, cut at the first NUL. */
 export function readText(view: DataView, offset: number, length: number): string {
   let end = 0;
@@ -39,7 +55,7 @@ export function readText(view: DataView, offset: number, length: number): string
 export function readBytes(view: DataView, offset: number, length: number): Uint8Array {
   if (offset + length > view.byteLength) throw new RangeError("bytes outside of the view");
   // Memory may be shared with the kernel: what is decoded further must not change meanwhile.
-  return new Uint8Array(new Uint8Array(view.buffer, view.byteOffset + offset, length));
+  return bytesOf(view).slice(offset, offset + length);
 }
 
 /** Writes a string, or all bytes raw, into an array of `length` zeroed bytes. */
@@ -126,7 +142,7 @@ export function writeRaw(view: DataView, offset: number, value: unknown, length:
     throw new Fault("range", `a Uint8Array of ${value.length} given, ${length} bytes needed`);
   }
   if (offset + length > view.byteLength) throw new RangeError("bytes outside of the view");
-  new Uint8Array(view.buffer, view.byteOffset + offset, length).set(value);
+  bytesOf(view).set(value, offset);
   return true;
 }
 

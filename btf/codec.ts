@@ -119,8 +119,7 @@ export function bytesCodec(size: number): ViewCodec<Uint8Array> {
 }
 
 function makeCodec(options: BackendOptions, name: string): ViewCodec {
-  const { decode, decodeView, write } = backendOf(options);
-  const encode = encoderOf(write, options);
+  const { decode, decodeView, write, encode = encoderOf(write, options) } = backendOf(options);
   return { size: options.plan.size, typeName: name, decode, decodeView, encode };
 }
 

@@ -1,5 +1,6 @@
 /**
- * Array maps: plain, which may be mapped into memory, and per-CPU.
+ * Array maps, which may be mapped into memory; those with a value for each CPU are in
+ * `per-cpu-maps.ts`.
  *
  * @module
  */
@@ -98,7 +99,7 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
     if (memory === undefined || options !== undefined || !isIndex(index, this.maxEntries)) {
       return super.get(index, options);
     }
-    return this.codecs.value.decode(memory.bytes, memory.offsetOf(index));
+    return this.decodeValue(memory.bytes, memory.offsetOf(index));
   }
 
   /**
@@ -117,7 +118,7 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
       super.set(index, value, options);
       return;
     }
-    this.codecs.value.encode(value, memory.bytes, memory.offsetOf(index));
+    this.encodeValue(value, memory.bytes, memory.offsetOf(index));
   }
 
   protected override explainUpdate(error: unknown, flags = 0): unknown {
@@ -134,11 +135,3 @@ export class ArrayMap<V = unknown> extends KeyedMap<number, V> {
     return new SyscallError(`update an element of map ${this.name}: ${reason}`, options);
   }
 }
-
-/**
- * An array with a value for every CPU (`BPF_MAP_TYPE_PERCPU_ARRAY`): values are arrays with one `V`
- * for each possible CPU, in the order of their numbers, also for CPUs that are offline.
- *
- * `raw` values are as the kernel copies them: one CPU after another, each padded to 8 bytes.
- */
-export class PerCpuArrayMap<V = unknown> extends ArrayMap<V[]> {}

@@ -4,24 +4,15 @@
  * @module
  */
 
-import type { FileDescriptor } from "../src/sys/fd.ts";
-import { MapAccess } from "../src/sys/map-access.ts";
-import { BpfMap, type MapShape } from "./map.ts";
-import { type Codecs, rawCodecs } from "./types.ts";
+import { KeylessMap } from "./keyless.ts";
+import { rawCodecs } from "./types.ts";
 
 /**
  * A Bloom filter (`BPF_MAP_TYPE_BLOOM_FILTER`) of values of type `V`; the lowest four bits of
  * `mapExtra` are the number of its hash functions, 5 by default. Linux 5.16.
  */
-export class BloomFilter<V = unknown> extends BpfMap {
-  readonly #codecs: Pick<Codecs<unknown, V>, "value">;
-  #access: MapAccess | undefined;
+export class BloomFilter<V = unknown> extends KeylessMap<V> {
   #raw: BloomFilter<Uint8Array> | undefined;
-
-  constructor(fd: FileDescriptor, shape: MapShape, codecs: Pick<Codecs<unknown, V>, "value">) {
-    super(fd, shape);
-    this.#codecs = codecs;
-  }
 
   /** The same filter on bytes; it shares the descriptor, and closing either closes both. */
   get raw(): BloomFilter<Uint8Array> {
@@ -31,17 +22,11 @@ export class BloomFilter<V = unknown> extends BpfMap {
 
   /** Adds a value, for good. Throws RangeError or TypeError when it does not fit its type. */
   add(value: V): void {
-    this.#prepare(value).update();
+    this.holding(value).update();
   }
 
   /** False when the value was certainly never added; true when it was, and at times when not. */
   has(value: V): boolean {
-    return this.#prepare(value).lookup();
-  }
-
-  #prepare(value: V): MapAccess {
-    this.#access ??= new MapAccess(this.fd, 0, this.valueSize);
-    this.#codecs.value.encode(value, this.#access.value, 0);
-    return this.#access;
+    return this.holding(value).lookup();
   }
 }

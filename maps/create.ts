@@ -13,13 +13,14 @@ import { emptyMap } from "../src/spec/empty.ts";
 import type { MapSpec } from "../src/spec/types.ts";
 import { mapCreate } from "../src/sys/bpf.ts";
 import { effectiveCapabilities } from "../src/sys/capabilities.ts";
-import type { FileDescriptor } from "../src/sys/fd.ts";
+import { FileDescriptor } from "../src/sys/fd.ts";
 import { pageSize, possibleCpus, release } from "../src/sys/kernel.ts";
-import { MapFlags, MapType } from "../src/uapi.ts";
+import { MapFlags } from "../src/uapi.ts";
 import { defineMap, type MapDefinition } from "./definition.ts";
 import { explainCreation } from "./diagnosis.ts";
 import { type HandleOptions, handleOf } from "./handle.ts";
 import type { BpfMap } from "./map.ts";
+import { holdsMaps, templateOf } from "./spec-check.ts";
 import { type StorageTypes, storageTypes } from "./storage-types.ts";
 
 /** What a map is created with besides its spec. */
@@ -57,16 +58,19 @@ const FINAL: ReadonlySet<string> = new Set(["EPERM", "ENOMEM", "ENFILE", "EMFILE
  * Initial contents are not stored here: they need the other maps, and the programs. Nor is it
  * pinned, whatever the spec says; {@link BpfMap.pin} does that.
  *
- * @throws TypeError for members that a MapSpec does not have; RangeError for sizes that no map of
- *   the type can have; UnsupportedError when the running
- *   kernel is older than the map type or a flag; SyscallError otherwise, with the reason in its
- *   message where it can be told.
+ * @throws MapSpecError that names the member of the spec which no map of the type can have;
+ *   TypeError for members that a MapSpec does not have; UnsupportedError when the running kernel is
+ *   older than the map type or a flag; SyscallError otherwise, with the reason in its message where
+ *   it can be told.
  */
 export function createMap(init: MapInit, options: CreateOptions = {}): BpfMap {
+  requireObject("create a map: what it is to be", init);
+  requireObject("create a map: options", options);
   checkOptions("create a map", options, OPTIONS);
   const spec = completeSpec(init);
   const cpus = possibleCpus();
   const definition = defineMap(spec, { cpus, pageSize: pageSize() });
+  checkCreateOptions(`create map ${spec.name}`, options);
   const inner = createTemplate(spec, options);
   let types: StorageTypes | undefined;
   try {
@@ -91,9 +95,12 @@ export function createMap(init: MapInit, options: CreateOptions = {}): BpfMap {
 
 function completeSpec(init: MapInit): MapSpec {
   const empty = emptyMap("", "");
-  checkOptions(`create map ${init.name ?? ""}`.trimEnd(), init, Object.keys(empty));
+  const what = `create map ${String(init.name ?? "")}`.trimEnd();
+  checkOptions(what, init, Object.keys(empty));
   const { inner, ...members } = init;
-  return { ...empty, ...members, inner: inner && completeSpec(inner) };
+  if (inner !== undefined) requireObject(`${what}: inner`, inner);
+  const template = inner && completeSpec({ name: `${members.name ?? ""}.inner`, ...inner });
+  return { ...empty, ...members, inner: template };
 }
 
 /**
@@ -101,14 +108,24 @@ function completeSpec(init: MapInit): MapSpec {
  * creation only.
  */
 function createTemplate(spec: MapSpec, options: CreateOptions): BpfMap | undefined {
-  if (spec.type !== MapType.ARRAY_OF_MAPS && spec.type !== MapType.HASH_OF_MAPS) return undefined;
-  if (spec.inner === undefined) {
-    throw new TypeError(
-      `create map ${spec.name}: a map of maps needs a template; declare __array(values, …) ` +
-        "or set inner of its spec",
-    );
+  return holdsMaps(spec.type) ? createMap(templateOf(spec), options) : undefined;
+}
+
+function requireObject(what: string, value: unknown): void {
+  if (typeof value === "object" && value !== null) return;
+  throw new TypeError(`${what} is ${String(value)}, not an object`);
+}
+
+/** What the system call would take for nothing, or for something else. */
+function checkCreateOptions(what: string, options: CreateOptions): void {
+  for (const name of ["btf", "valueTypeBtf", "token"] as const) {
+    const value: unknown = options[name];
+    if (value === undefined || value instanceof FileDescriptor) continue;
+    throw new TypeError(`${what}: ${name} is ${typeof value}, not a FileDescriptor`);
   }
-  return createMap(spec.inner, options);
+  const { int64 = "bigint" } = options;
+  if (int64 === "bigint" || int64 === "number") return;
+  throw new TypeError(`${what}: int64 is ${JSON.stringify(int64)}, not "bigint" or "number"`);
 }
 
 /**
@@ -147,7 +164,8 @@ function tryToCreate(
   });
 }
 
-interface Variant {
+/** One attempt. */
+export interface Variant {
   name: string;
   /** Whether the kernel is told the types of key and value. */
   typed: boolean;
@@ -160,9 +178,9 @@ interface Variant {
  * the kernel's rules for the map type refuse them), names without dots (before 5.2), no name
  * (before 4.15).
  */
-function* variants(
-  spec: MapSpec,
-  definition: MapDefinition,
+export function* variants(
+  spec: Pick<MapSpec, "data">,
+  definition: Pick<MapDefinition, "kernelName" | "flags" | "keyType" | "valueType">,
   options: CreateOptions,
 ): Generator<Variant> {
   const { kernelName, flags, keyType, valueType } = definition;

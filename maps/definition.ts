@@ -8,8 +8,10 @@
  */
 
 import { alignUp } from "../src/bytes.ts";
+import { MapSpecError } from "../src/error.ts";
 import type { MapSpec } from "../src/spec/types.ts";
 import { MapFlags, MapType, nameOf } from "../src/uapi.ts";
+import { requireSound } from "./spec-check.ts";
 
 /** What a fix-up depends on besides the spec. */
 export interface Machine {
@@ -47,7 +49,6 @@ export interface MapDefinition {
 const NAME_BYTES = 15;
 /** Largest ring whose positions and twice mapped pages can be addressed here. */
 const RING_LIMIT = 0x8000_0000;
-const UINT32_MAX = 0xffff_ffff;
 
 /** Types for which the kernel refuses BTF ids of key and value. */
 const WITHOUT_BTF: ReadonlySet<number> = new Set([
@@ -125,17 +126,13 @@ export function kernelName(name: string): string {
  * - Maps of descriptors have values of 4 bytes where the object says 0.
  * - BTF ids are left out for the types that may not carry them.
  *
- * @throws RangeError when a size does not fit 32 bits, or when a ring buffer's size is not a page
- *   times a power of two.
+ * @throws MapSpecError when a number does not fit its place, or when a ring buffer's size is not a
+ *   page times a power of two.
  */
 export function defineMap(spec: MapSpec, machine: Machine): MapDefinition {
+  requireSound(spec);
   const { type } = spec;
   let { keySize, valueSize, maxEntries } = spec;
-  for (const [field, value] of Object.entries({ keySize, valueSize, maxEntries })) {
-    if (!Number.isInteger(value) || value < 0 || value > UINT32_MAX) {
-      throw new RangeError(`map ${spec.name}: ${field} is ${value}, not a 32-bit number`);
-    }
-  }
   if (DESCRIPTOR_VALUES.has(type)) {
     if (valueSize === 0) valueSize = 4;
     if (keySize === 0 && type !== MapType.HASH_OF_MAPS) keySize = 4;
@@ -178,9 +175,11 @@ function ringSize(name: string, size: number, pageSize: number): number {
   const isPowerOfTwo = size > 0 && size <= RING_LIMIT && Number.isInteger(Math.log2(size));
   if (isPowerOfTwo) return Math.max(size, pageSize);
   const next = Math.max(pageSize, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
-  throw new RangeError(
-    `map ${name}: a ring buffer of ${size} bytes (max_entries) is not a page of ${pageSize} ` +
-      `bytes times a power of two; the next such size is ${Math.min(next, RING_LIMIT)}`,
+  throw new MapSpecError(
+    name,
+    "maxEntries",
+    `is ${size}: the size of a ring buffer is a page of ${pageSize} bytes times a power of two; ` +
+      `the next such size is ${Math.min(next, RING_LIMIT)}`,
   );
 }
 

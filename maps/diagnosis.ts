@@ -7,12 +7,8 @@
 import { SyscallError, UnsupportedError } from "../src/error.ts";
 import { mayUseBpf } from "../src/sys/capabilities.ts";
 import { MapFlags, MapType, nameOf } from "../src/uapi.ts";
-import {
-  describeDefinition,
-  holdsDescriptors,
-  type Machine,
-  type MapDefinition,
-} from "./definition.ts";
+import { describeDefinition, isPerCpu, type Machine, type MapDefinition } from "./definition.ts";
+import { invalidField } from "./invalid-field.ts";
 
 /** What a diagnosis looks at besides the definition. */
 export interface Circumstances extends Machine {
@@ -25,6 +21,9 @@ export interface Circumstances extends Machine {
 
 /** First release that accounts BPF memory to the cgroup and no longer to RLIMIT_MEMLOCK. */
 const WITHOUT_MEMLOCK = "5.11";
+
+/** `PCPU_MIN_UNIT_SIZE` of include/linux/percpu.h: what the kernel can allocate for each CPU. */
+const PER_CPU_LIMIT = 32_768;
 
 /**
  * Releases that introduced the younger map types; those up to 4.20 are older than anything this
@@ -60,53 +59,6 @@ const FLAG_SINCE: readonly (readonly [flag: number, since: string])[] = [
   [MapFlags.NO_USER_CONV, "6.9"],
   [MapFlags.RB_OVERWRITE, "6.19"],
 ];
-
-/** Storages of kernel objects: they have no size of their own and allocate when a value is made. */
-const STORAGES: ReadonlySet<number> = new Set([
-  MapType.SK_STORAGE,
-  MapType.INODE_STORAGE,
-  MapType.TASK_STORAGE,
-  MapType.CGRP_STORAGE,
-]);
-const SIZELESS: ReadonlySet<number> = new Set([
-  ...STORAGES,
-  MapType.CGROUP_STORAGE,
-  MapType.PERCPU_CGROUP_STORAGE,
-]);
-const NEVER_PREALLOCATED: ReadonlySet<number> = new Set([
-  ...STORAGES,
-  MapType.LPM_TRIE,
-  MapType.RHASH,
-]);
-const MAY_ALLOCATE_LATE: ReadonlySet<number> = new Set([
-  ...NEVER_PREALLOCATED,
-  MapType.HASH,
-  MapType.PERCPU_HASH,
-  MapType.HASH_OF_MAPS,
-]);
-const QUEUES: ReadonlySet<number> = new Set([MapType.QUEUE, MapType.STACK, MapType.BLOOM_FILTER]);
-/** Types whose keys are indexes or descriptors of 4 bytes. */
-const SHORT_KEYS: ReadonlySet<number> = new Set([
-  ...STORAGES,
-  MapType.ARRAY,
-  MapType.PERCPU_ARRAY,
-  MapType.PROG_ARRAY,
-  MapType.CGROUP_ARRAY,
-  MapType.ARRAY_OF_MAPS,
-  MapType.STACK_TRACE,
-  MapType.DEVMAP,
-  MapType.DEVMAP_HASH,
-  MapType.CPUMAP,
-  MapType.XSKMAP,
-  MapType.SOCKMAP,
-  MapType.REUSEPORT_SOCKARRAY,
-  MapType.INSN_ARRAY,
-]);
-const SHAPELESS: ReadonlySet<number> = new Set([
-  MapType.RINGBUF,
-  MapType.USER_RINGBUF,
-  MapType.ARENA,
-]);
 
 /**
  * The error for a map that could not be created: the kernel's own, with the cause and the remedy in
@@ -160,15 +112,16 @@ function reasonOf(
   definition: MapDefinition,
   circumstances: Circumstances,
 ): string | undefined {
-  const { type, maxEntries } = definition;
+  const { type, valueSize, maxEntries } = definition;
   switch (code) {
     case "EPERM":
       return lackOfPrivilege(circumstances);
     case "EINVAL":
       return invalidField(definition);
     case "E2BIG":
-      return type === MapType.CPUMAP
-        ? `${maxEntries} entries are more than the kernel has CPUs`
+      if (type === MapType.CPUMAP) return `${maxEntries} entries are more than the kernel has CPUs`;
+      return isPerCpu(type) && valueSize > PER_CPU_LIMIT
+        ? `a value of a per-CPU map has ${PER_CPU_LIMIT} bytes at most, not ${valueSize}`
         : "the key, the value or the number of entries is larger than this map type allows";
     case "ENOMEM":
       return "the kernel has no memory for it; fewer max_entries or BPF_F_NO_PREALLOC need less";
@@ -194,60 +147,6 @@ function lackOfPrivilege(circumstances: Circumstances): string | undefined {
   return capabilities === undefined
     ? undefined
     : "a security module or the lockdown mode refuses it";
-}
-
-function invalidField({
-  type,
-  keySize,
-  valueSize,
-  maxEntries,
-  flags,
-}: MapDefinition): string | undefined {
-  const name = nameOf(MapType, type);
-  if (maxEntries === 0 && !SIZELESS.has(type)) {
-    return "max_entries is 0; give it a size in the object, or set maxEntries of its spec";
-  }
-  if (maxEntries !== 0 && SIZELESS.has(type)) return `max_entries of a ${name} map must be 0`;
-  const late = (flags & MapFlags.NO_PREALLOC) !== 0;
-  if (!late && NEVER_PREALLOCATED.has(type)) {
-    return `a ${name} map needs map_flags BPF_F_NO_PREALLOC`;
-  }
-  if (late && !MAY_ALLOCATE_LATE.has(type)) {
-    return `a ${name} map is always preallocated; drop BPF_F_NO_PREALLOC`;
-  }
-  if (type === MapType.ARENA && (flags & MapFlags.MMAPABLE) === 0) {
-    return "an arena map needs map_flags BPF_F_MMAPABLE";
-  }
-  if (SHAPELESS.has(type)) return undefined;
-  if (QUEUES.has(type) && keySize !== 0) return `a ${name} map has no key; key size is ${keySize}`;
-  if (!QUEUES.has(type) && keySize === 0) return "key size is 0";
-  if (valueSize === 0) return "value size is 0";
-  if (SHORT_KEYS.has(type) && keySize !== 4) {
-    return `the key of a ${name} map is 4 bytes, not ${keySize}`;
-  }
-  return wrongValue(name, type, keySize, valueSize);
-}
-
-/** What is wrong with the sizes of keys and values that the type gives a form. */
-function wrongValue(
-  name: string,
-  type: number,
-  keySize: number,
-  valueSize: number,
-): string | undefined {
-  if (type === MapType.LPM_TRIE && (keySize < 5 || keySize > 260)) {
-    return `the key of a ${name} map is a length of 4 bytes and 1 to 256 bytes, not ${keySize} in all`;
-  }
-  if (type === MapType.STACK_TRACE && valueSize % 8 !== 0) {
-    return `the value of a ${name} map is 8 bytes times the depth, not ${valueSize}`;
-  }
-  if (type === MapType.INSN_ARRAY && valueSize !== 16) {
-    return `the value of a ${name} map is 16 bytes, not ${valueSize}`;
-  }
-  if (holdsDescriptors(type) && valueSize !== 4) {
-    return `the value of a ${name} map is 4 bytes, not ${valueSize}`;
-  }
-  return undefined;
 }
 
 function isOlder(running: { major: number; minor: number }, release: string): boolean {

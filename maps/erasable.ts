@@ -19,9 +19,7 @@ export abstract class ErasableMap<K, V> extends KeyedMap<K, V> {
 
   /** Removes `key`; false when the map does not have it. */
   delete(key: K): boolean {
-    const access = this.access;
-    this.codecs.key.encode(key, access.key, 0);
-    return access.delete();
+    return this.accessTo(key).delete();
   }
 
   /**

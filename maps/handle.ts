@@ -9,15 +9,16 @@ import type { FileDescriptor } from "../src/sys/fd.ts";
 import { possibleCpus } from "../src/sys/kernel.ts";
 import { MapType } from "../src/uapi.ts";
 import { Arena } from "./arena.ts";
-import { ArrayMap, indexCodec, PerCpuArrayMap } from "./array.ts";
+import { ArrayMap, indexCodec } from "./array.ts";
 import { BloomFilter } from "./bloom.ts";
 import { valueBytes } from "./definition.ts";
 import { CgroupArray, MapOfMaps, ProgramArray } from "./descriptors.ts";
 import { GenericMap } from "./generic.ts";
-import { HashMap, PerCpuHashMap } from "./hash.ts";
+import { HashMap } from "./hash.ts";
 import { mapInfo } from "./info.ts";
 import { InstructionArray } from "./instruction-array.ts";
 import { type BpfMap, type MapShape, setMaker } from "./map.ts";
+import { PerCpuArrayMap, PerCpuHashMap } from "./per-cpu-maps.ts";
 import { PerfEventArray } from "./perf-event-array.ts";
 import { QueueMap, StackMap } from "./queue.ts";
 import { CpuMap, DeviceMap } from "./redirect.ts";
@@ -25,8 +26,10 @@ import { RingBuffer } from "./ringbuf.ts";
 import { SocketMap } from "./sockets.ts";
 import { StackTraceMap } from "./stack-trace.ts";
 import { AttachedStorageMap, StorageMap } from "./storage.ts";
+import { StructOpsMap } from "./struct-ops.ts";
 import { type Prefix, prefixCodec, TrieMap } from "./trie.ts";
 import { MapTypes, rawCodecs } from "./types.ts";
+import { UserRingBuffer } from "./user-ringbuf.ts";
 
 /** How a handle converts what it reads and writes. */
 export interface HandleOptions {
@@ -92,6 +95,8 @@ function construct(
       return new BloomFilter(fd, shape, types());
     case MapType.RINGBUF:
       return new RingBuffer(fd, shape, types());
+    case MapType.USER_RINGBUF:
+      return new UserRingBuffer(fd, shape, types());
     case MapType.PERF_EVENT_ARRAY:
       return new PerfEventArray(fd, shape, types());
     case MapType.ARENA:
@@ -100,6 +105,8 @@ function construct(
       return new StackTraceMap(fd, shape);
     case MapType.INSN_ARRAY:
       return new InstructionArray(fd, shape);
+    case MapType.STRUCT_OPS:
+      return new StructOpsMap(fd, shape);
     case MapType.SK_STORAGE:
     case MapType.INODE_STORAGE:
     case MapType.TASK_STORAGE:

@@ -1,18 +1,17 @@
 /**
- * Hash maps: plain, LRU and per-CPU.
+ * Hash maps: plain and LRU; those with a value for each CPU are in `per-cpu-maps.ts`.
  *
  * @module
  */
 
 import { SyscallError, UnsupportedError } from "../src/error.ts";
 import { ErasableMap } from "./erasable.ts";
-import { type ChunkOptions, chunksOf, lacksBatches } from "./iterate.ts";
+import { chunksOf, gather, lacksBatches } from "./iterate.ts";
 import type { BatchOptions } from "./keyed.ts";
 import { rawCodecs } from "./types.ts";
 
 /** First release whose hash maps can be asked for a value and its removal in one step. */
 const TAKE_SINCE = "5.14";
-const WALKED_BATCH = 4096;
 
 /**
  * A hash map (`BPF_MAP_TYPE_HASH`, `LRU_HASH`, and `RHASH` of Linux 7.2) with keys of type `K` and
@@ -39,10 +38,9 @@ export class HashMap<K = unknown, V = unknown> extends ErasableMap<K, V> {
    * undefined when the map does not have it. Linux 5.14.
    */
   take(key: K): V | undefined {
-    const access = this.access;
-    this.codecs.key.encode(key, access.key, 0);
+    const access = this.accessTo(key);
     try {
-      return access.lookupAndDelete() ? this.codecs.value.decode(access.value, 0) : undefined;
+      return access.lookupAndDelete() ? this.decodeValue(access.value, 0) : undefined;
     } catch (error) {
       if (!isRefusal(error)) throw error;
       throw new UnsupportedError(`take an element from map ${this.name}`, {
@@ -63,7 +61,9 @@ export class HashMap<K = unknown, V = unknown> extends ErasableMap<K, V> {
    */
   batchLookupAndDelete(options: BatchOptions = {}): IterableIterator<[K, V][]> {
     const how = { ...this.batchOptions("batchLookupAndDelete", options), take: true };
-    return this.pairs(() => chunksOf(this.batchSource, how) ?? this.#takenOneByOne(how));
+    const oneByOne = () => this.#takenOneByOne();
+    const source = this.batchSource;
+    return this.pairs(() => chunksOf(source, how) ?? gather(source, oneByOne, how));
   }
 
   /** All elements, which are removed: {@link batchLookupAndDelete} in one array. */
@@ -73,17 +73,12 @@ export class HashMap<K = unknown, V = unknown> extends ErasableMap<K, V> {
     return entries;
   }
 
-  *#takenOneByOne({ size = WALKED_BATCH }: ChunkOptions): Generator<[Uint8Array, Uint8Array][]> {
+  *#takenOneByOne(): Generator<[key: Uint8Array, value: Uint8Array]> {
     const access = this.access;
-    let batch: [Uint8Array, Uint8Array][] = [];
     for (const key of this.rawKeys()) {
       access.key.set(key);
-      if (this.#takeOne()) batch.push([key, access.value.slice()]);
-      if (batch.length < size) continue;
-      yield batch;
-      batch = [];
+      if (this.#takeOne()) yield [key, access.value];
     }
-    if (batch.length > 0) yield batch;
   }
 
   /** Reads and removes the element of the key that stands in the memory for calls. */
@@ -101,12 +96,3 @@ export class HashMap<K = unknown, V = unknown> extends ErasableMap<K, V> {
 function isRefusal(error: unknown): boolean {
   return error instanceof SyscallError && /^(EINVAL|ENOTSUPP|EOPNOTSUPP)$/.test(error.code);
 }
-
-/**
- * A hash map with a value for every CPU (`BPF_MAP_TYPE_PERCPU_HASH`, `LRU_PERCPU_HASH`): values are
- * arrays with one `V` for each possible CPU, in the order of their numbers, also for CPUs that are
- * offline.
- *
- * `raw` values are as the kernel copies them: one CPU after another, each padded to 8 bytes.
- */
-export class PerCpuHashMap<K = unknown, V = unknown> extends HashMap<K, V[]> {}

@@ -103,6 +103,29 @@ function* chunksAfter(
   }
 }
 
+/**
+ * Elements that come one by one, in chunks like those of batches. What is given may be overwritten
+ * when the next one is asked for.
+ */
+export function* gather(
+  { keySize, valueBytes, maxEntries }: BatchSource,
+  elements: () => Iterable<readonly [key: Uint8Array, value: Uint8Array]>,
+  { size = chunkSize(keySize + valueBytes) }: ChunkOptions,
+): Generator<Chunk> {
+  const most = Math.max(1, Math.min(size, maxEntries));
+  const keys = memoryOf(new Uint8Array(most * keySize));
+  const values = memoryOf(new Uint8Array(most * valueBytes));
+  let count = 0;
+  for (const [key, value] of elements()) {
+    keys.bytes.set(key, count * keySize);
+    values.bytes.set(value, count * valueBytes);
+    if (++count < most) continue;
+    yield { keys, values, count };
+    count = 0;
+  }
+  if (count > 0) yield { keys, values, count };
+}
+
 function memoryOf(bytes: Uint8Array): ValueMemory {
   return { bytes, view: viewOf(bytes) };
 }

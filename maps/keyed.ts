@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Codec } from "../btf/index.ts";
 import { viewOf } from "../src/bytes.ts";
 import { SyscallError } from "../src/error.ts";
 import { checkOptions } from "../src/options.ts";
@@ -11,26 +12,26 @@ import type { FileDescriptor } from "../src/sys/fd.ts";
 import { MapAccess } from "../src/sys/map-access.ts";
 import { MapType, UpdateFlags } from "../src/uapi.ts";
 import { fillBatches, storeBatches } from "./batch.ts";
-import { type BatchSource, type Chunk, type ChunkOptions, chunksOf, walkKeys } from "./iterate.ts";
+import { MapElement } from "./element.ts";
+import {
+  type LookupOptions,
+  lockError,
+  lookupFlags,
+  type UpdateOptions,
+  updateFlags,
+} from "./flags.ts";
+import {
+  type BatchSource,
+  type Chunk,
+  type ChunkOptions,
+  chunksOf,
+  gather,
+  walkKeys,
+} from "./iterate.ts";
 import { BpfMap, type MapShape } from "./map.ts";
 import { type Codecs, type ValueMemory, valueDecoder } from "./types.ts";
 
-/** How an element is looked up. */
-export interface LookupOptions {
-  /** Holds the `bpf_spin_lock` of the value while it is copied. Linux 5.1. */
-  lock?: boolean | undefined;
-}
-
-/** How an element is stored. */
-export interface UpdateOptions {
-  /** `any` (default) creates or replaces, `noexist` only creates, `exist` only replaces. */
-  flags?: "any" | "noexist" | "exist" | undefined;
-  /**
-   * Holds the `bpf_spin_lock` of the value while it is replaced; the lock itself is left alone.
-   * Linux 5.1.
-   */
-  lock?: boolean | undefined;
-}
+export { type LookupOptions, type UpdateOptions, updateFlags } from "./flags.ts";
 
 /** How elements are read in batches. */
 export interface BatchOptions extends LookupOptions {
@@ -41,17 +42,24 @@ export interface BatchOptions extends LookupOptions {
   size?: number | undefined;
 }
 
+/** Elements as the kernel gives them, valid until the next step of what gave them. */
+export interface ElementBytes {
+  /** Keys, one after another, each of the map's `keySize`. */
+  readonly keys: Uint8Array;
+  /**
+   * Values, one after another; in per-CPU maps one for each possible CPU, each of these padded to 8
+   * bytes.
+   */
+  readonly values: Uint8Array;
+  /** How many elements there are; what follows them in the arrays means nothing. */
+  readonly count: number;
+}
+
 /**
  * Types whose batches would not end while elements come and go: the kernel begins again where a key
  * has vanished.
  */
 const ENDLESS_BATCHES: ReadonlySet<number> = new Set([MapType.LPM_TRIE]);
-
-const UPDATE = {
-  any: UpdateFlags.ANY,
-  noexist: UpdateFlags.NOEXIST,
-  exist: UpdateFlags.EXIST,
-} as const;
 
 /** Makes an item of an iteration out of the key and the value that begin at two offsets. */
 type Make<T> = (keys: ValueMemory, keyAt: number, values: ValueMemory, valueAt: number) => T;
@@ -62,6 +70,9 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /** Bytes of a value as the kernel copies it: all CPUs' values in per-CPU maps. */
   protected readonly valueBytes: number;
   #access: MapAccess | undefined;
+  #encodeKey: Codec<K>["encode"] | undefined;
+  #encodeValue: Codec<V>["encode"] | undefined;
+  #decodeValue: Codec<V>["decode"] | undefined;
   #batches: boolean;
 
   constructor(fd: FileDescriptor, shape: MapShape, codecs: Codecs<K, V>, valueBytes: number) {
@@ -76,11 +87,10 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
    * that does not fit the type.
    */
   get(key: K, options?: LookupOptions): V | undefined {
-    const access = this.access;
-    this.codecs.key.encode(key, access.key, 0);
+    const access = this.accessTo(key);
     const found =
       options === undefined ? access.lookup() : this.#lookup(access, lookupFlags("get", options));
-    return found ? this.codecs.value.decode(access.value, 0) : undefined;
+    return found ? this.decodeValue(access.value, 0) : undefined;
   }
 
   /**
@@ -91,9 +101,8 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
    *   names the field when key or value do not fit their types.
    */
   set(key: K, value: V, options?: UpdateOptions): void {
-    const access = this.access;
-    this.codecs.key.encode(key, access.key, 0);
-    this.codecs.value.encode(value, access.value, 0);
+    const access = this.accessTo(key);
+    this.encodeValue(value, access.value, 0);
     const flags = options === undefined ? 0 : updateFlags("set", options);
     try {
       access.update(flags);
@@ -104,9 +113,18 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
 
   /** Whether the map has `key`. */
   has(key: K): boolean {
-    const access = this.access;
-    this.codecs.key.encode(key, access.key, 0);
-    return access.lookup();
+    return this.accessTo(key).lookup();
+  }
+
+  /**
+   * Room for one key and one value as bytes, for lookups and updates that copy nothing: a map that is
+   * asked a million times a second. Each call makes room of its own.
+   */
+  element(): MapElement {
+    return new MapElement(new MapAccess(this.fd, this.keySize, this.valueBytes), {
+      name: this.name,
+      explainUpdate: (error, flags) => this.explainUpdate(error, flags),
+    });
   }
 
   /**
@@ -146,7 +164,15 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
    */
   batchLookup(options: BatchOptions = {}): IterableIterator<[K, V][]> {
     const how = this.batchOptions("batchLookup", options);
-    return this.pairs(() => this.chunks(how) ?? this.#walkedBatches(how));
+    return this.pairs(() => this.#anyChunks(how));
+  }
+
+  /**
+   * All elements as {@link batchLookup}, in place: their keys and values as bytes, one after another,
+   * in memory that the next step overwrites. Nothing is converted, copied or allocated for an element.
+   */
+  batchBytes(options: BatchOptions = {}): IterableIterator<ElementBytes> {
+    return this.#bytes(this.batchOptions("batchBytes", options));
   }
 
   /**
@@ -185,21 +211,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   }
 
   /** The elements of chunks, typed. The first chunk is fetched when the first one is asked for. */
-  protected *pairs(
-    chunks: () => Iterable<Chunk | [Uint8Array, Uint8Array][]>,
-  ): Generator<[K, V][]> {
+  protected *pairs(chunks: () => Iterable<Chunk>): Generator<[K, V][]> {
     const key = valueDecoder(this.codecs.key);
     const value = valueDecoder(this.codecs.value);
     const { keySize, valueBytes } = this;
-    for (const chunk of chunks()) {
-      if (Array.isArray(chunk)) {
-        yield chunk.map(([keyBytes, bytes]) => [
-          key({ bytes: keyBytes, view: viewOf(keyBytes) }, 0),
-          value({ bytes, view: viewOf(bytes) }, 0),
-        ]);
-        continue;
-      }
-      const { keys, values, count } = chunk;
+    for (const { keys, values, count } of chunks()) {
       yield Array.from({ length: count }, (_, at) => [
         key(keys, at * keySize),
         value(values, at * valueBytes),
@@ -214,6 +230,28 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   protected get access(): MapAccess {
     this.#access ??= new MapAccess(this.fd, this.keySize, this.valueBytes);
     return this.#access;
+  }
+
+  /** {@link access} with a key in place. */
+  protected accessTo(key: K): MapAccess {
+    // The functions of codecs are kept: to ask for them by way of the codecs, which differ in shape,
+    // takes 10 to 40 ns a call in a process with maps of several types.
+    this.#encodeKey ??= this.codecs.key.encode;
+    const access = this.access;
+    this.#encodeKey(key, access.key, 0);
+    return access;
+  }
+
+  /** The value that stands at `offset`. */
+  protected decodeValue(bytes: Uint8Array, offset: number): V {
+    this.#decodeValue ??= this.codecs.value.decode;
+    return this.#decodeValue(bytes, offset);
+  }
+
+  /** Writes a value at `offset`. */
+  protected encodeValue(value: V, bytes: Uint8Array, offset: number): void {
+    this.#encodeValue ??= this.codecs.value.encode;
+    this.#encodeValue(value, bytes, offset);
   }
 
   /** The keys as bytes, each in an array of its own. */
@@ -244,18 +282,24 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     return chunks;
   }
 
-  /** Elements as bytes, in batches that are read key by key. */
-  *#walkedBatches({ size = 4096, flags = 0 }: ChunkOptions): Generator<[Uint8Array, Uint8Array][]> {
+  *#bytes(options: ChunkOptions): Generator<ElementBytes> {
+    for (const { keys, values, count } of this.#anyChunks(options)) {
+      yield { keys: keys.bytes, values: values.bytes, count };
+    }
+  }
+
+  /** The elements in chunks, by batches or, where there are none, read key by key. */
+  #anyChunks(options: ChunkOptions): Iterable<Chunk> {
+    const elements = () => this.#walkedElements(options.flags ?? 0);
+    return this.chunks(options) ?? gather(this.batchSource, elements, options);
+  }
+
+  *#walkedElements(flags: number): Generator<[key: Uint8Array, value: Uint8Array]> {
     const access = this.access;
-    let batch: [Uint8Array, Uint8Array][] = [];
     for (const key of this.#walk()) {
       access.key.set(key);
-      if (this.#lookup(access, flags)) batch.push([key, access.value.slice()]);
-      if (batch.length < size) continue;
-      yield batch;
-      batch = [];
+      if (this.#lookup(access, flags)) yield [key, access.value];
     }
-    if (batch.length > 0) yield batch;
   }
 
   #lookup(access: MapAccess, flags: number): boolean {
@@ -295,12 +339,11 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
       }
     }
     if (this.#batches) return;
-    const access = this.access;
-    const values = { bytes: access.value, view: viewOf(access.value) };
-    for (const key of this.#walk()) {
-      access.key.set(key);
-      // Else it was deleted since the kernel named it.
-      if (access.lookup()) yield make({ bytes: key, view: viewOf(key) }, 0, values, 0);
+    const { value: bytes } = this.access;
+    const values = { bytes, view: viewOf(bytes) };
+    // Without a value it was deleted since the kernel named its key.
+    for (const [key] of this.#walkedElements(0)) {
+      yield make({ bytes: key, view: viewOf(key) }, 0, values, 0);
     }
   }
 
@@ -312,30 +355,4 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     };
     return walkKeys(next, this.maxEntries, `map ${this.name}`);
   }
-}
-
-/** What EINVAL means when the lock was asked for. */
-function lockError(error: unknown, name: string, flags: number): SyscallError | undefined {
-  if (!(error instanceof SyscallError) || error.code !== "EINVAL") return undefined;
-  if ((flags & UpdateFlags.LOCK) === 0) return undefined;
-  const { errno, syscall, command } = error;
-  return new SyscallError(
-    `use the lock of an element of map ${name}: its values have no struct bpf_spin_lock that the ` +
-      "kernel knows of",
-    { errno, syscall, command, cause: error },
-  );
-}
-
-function lookupFlags(method: string, options: LookupOptions): number {
-  checkOptions(method, options, ["lock"]);
-  return options.lock === true ? UpdateFlags.LOCK : 0;
-}
-
-export function updateFlags(method: string, options: UpdateOptions): number {
-  checkOptions(method, options, ["flags", "lock"]);
-  const flags = UPDATE[options.flags ?? "any"];
-  if (flags === undefined) {
-    throw new TypeError(`${method}: flags "${options.flags}" are not any, noexist or exist`);
-  }
-  return options.lock === true ? flags | UpdateFlags.LOCK : flags;
 }

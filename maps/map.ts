@@ -127,9 +127,10 @@ export abstract class BpfMap implements Disposable {
    *
    * @throws SyscallError with code `EEXIST` when something else is pinned there, `ENOENT` when the
    *   folder does not exist, `EPERM` for a name with a dot or without the privilege; BpfError with
-   *   code `ERR_NOT_BPFFS` when the path is in another file system.
+   *   code `ERR_NOT_BPFFS` when the path is in another file system; TypeError for what is no path.
    */
   pin(path: string): void {
+    requirePath(`pin map ${this.name}`, path);
     try {
       objectPin(this.fd, path);
     } catch (error) {
@@ -199,6 +200,13 @@ export abstract class BpfMap implements Disposable {
       throw error;
     }
   }
+}
+
+/** The path itself; TypeError for what no path can be, which `doing` begins. */
+export function requirePath(doing: string, path: unknown): string {
+  if (typeof path === "string" && path !== "" && !path.includes("\0")) return path;
+  const found = typeof path === "string" ? JSON.stringify(path) : typeof path;
+  throw new TypeError(`${doing}: a path is needed, not ${found}`);
 }
 
 function modeOf(flags: number): MapAccessMode {

@@ -17,7 +17,7 @@ import { MapFlags } from "../src/uapi.ts";
 import { requireCompatible } from "./compatible.ts";
 import { type HandleOptions, type HandleSpec, handleOf } from "./handle.ts";
 import { type MapInfo, mapInfo } from "./info.ts";
-import type { BpfMap, MapAccessMode } from "./map.ts";
+import { type BpfMap, type MapAccessMode, requirePath } from "./map.ts";
 
 /** Where a map is found. */
 export type MapSource = string | { path: string } | { id: number };
@@ -38,6 +38,7 @@ export interface OpenOptions extends HandleOptions {
   raw?: boolean | undefined;
 }
 
+const NO_PLACE = "open a map: neither a path nor { path } nor { id: number }";
 const OPTIONS = ["int64", "mode", "raw", "spec"] as const;
 const MODES: Readonly<Record<MapAccessMode, number>> = {
   "read-write": 0,
@@ -69,6 +70,9 @@ export function openMap(source: MapSource, options: OpenOptions = {}): BpfMap {
       `open a map: mode is ${JSON.stringify(mode)}, not "read-write", "read" or "write"`,
     );
   }
+  if (spec !== undefined && (typeof spec !== "object" || spec === null)) {
+    throw new TypeError(`open a map: spec is ${String(spec)}, not a MapSpec`);
+  }
   const place = placeOf(source);
   const where = typeof place === "string" ? `the pin ${place}` : `map ${place}`;
   const fd = open(
@@ -77,10 +81,7 @@ export function openMap(source: MapSource, options: OpenOptions = {}): BpfMap {
     mode,
   );
   try {
-    const kind = objectKind(fd);
-    if (kind !== undefined && kind !== "map") {
-      throw new BpfError(`open ${where} as a map: it is a ${kind}`, { code: "ERR_NOT_A_MAP" });
-    }
+    requireMap(fd, where);
     const info = mapInfo(fd);
     if (spec !== undefined) {
       const remedy =
@@ -101,13 +102,14 @@ export function openMap(source: MapSource, options: OpenOptions = {}): BpfMap {
 }
 
 function placeOf(source: MapSource): string | number {
-  if (typeof source === "string") return source;
-  const place = "path" in source ? source.path : source.id;
-  if (typeof place === "string" && "path" in source) return place;
-  if (Number.isInteger(place) && (place as number) > 0 && (place as number) <= 0xffff_ffff) {
-    return place;
+  if (typeof source === "string") return requirePath("open a map", source);
+  if (typeof source !== "object" || source === null) throw new TypeError(NO_PLACE);
+  if ("path" in source) {
+    if (typeof source.path === "string") return requirePath("open a map", source.path);
+  } else if (Number.isInteger(source.id) && source.id > 0 && source.id <= 0xffff_ffff) {
+    return source.id;
   }
-  throw new TypeError("open a map: neither a path nor { path } nor { id: number }");
+  throw new TypeError(NO_PLACE);
 }
 
 function open(place: string | number, name: string, mode: MapAccessMode): FileDescriptor {
@@ -119,8 +121,30 @@ function open(place: string | number, name: string, mode: MapAccessMode): FileDe
     if (error instanceof SyscallError && inBpfFileSystem(place) === false) {
       throw notThere(place, `open the pin ${place}`, error);
     }
+    if ((error as BpfError).code === "EINVAL" && mode !== "read-write") requireMapAt(place, error);
     throw error;
   }
+}
+
+/** Programs and links cannot be opened for reading or for writing only, which says too little. */
+function requireMapAt(path: string, cause: unknown): void {
+  let fd: FileDescriptor;
+  try {
+    fd = objectGet(path, 0);
+  } catch {
+    return;
+  }
+  try {
+    requireMap(fd, `the pin ${path}`, cause);
+  } finally {
+    fd.close();
+  }
+}
+
+function requireMap(fd: FileDescriptor, where: string, cause?: unknown): void {
+  const kind = objectKind(fd);
+  if (kind === undefined || kind === "map") return;
+  throw new BpfError(`open ${where} as a map: it is a ${kind}`, { code: "ERR_NOT_A_MAP", cause });
 }
 
 function nameOf({ name, id }: MapInfo, place: string | number): string {

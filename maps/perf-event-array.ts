@@ -14,6 +14,7 @@ import { DescriptorSlots } from "./descriptors.ts";
 import { EventMap, type EventMemory, type ReadOptions } from "./event-map.ts";
 import type { MapShape } from "./map.ts";
 import { type PerfBufferOptions, PerfEvents } from "./perf-events.ts";
+import type { PerfRing } from "./perf-ring.ts";
 import { PerfRings } from "./perf-rings.ts";
 import { type DescriptorSource, descriptorNumber } from "./source.ts";
 import type { EventDecoder, MapTypes } from "./types.ts";
@@ -180,9 +181,9 @@ export class PerfEventArray<E = unknown> extends EventMap<
 
   protected override item<T>(decode: EventDecoder<T>): EventDecoder<E | LostEvents> {
     return (memory, offset, length) => {
+      if (length > 0) return decode(memory, offset, length) as unknown as E;
       const { lost, cpu } = memory as PerfRings;
-      if (lost > 0) return new LostEvents(cpu, lost);
-      return decode(memory, offset, length) as unknown as E;
+      return new LostEvents(cpu, lost);
     };
   }
 
@@ -225,22 +226,24 @@ export class PerfEventArray<E = unknown> extends EventMap<
     lost: ((events: LostEvents) => void) | undefined,
   ): (view: DataView, offset: number, length: number) => void {
     if (typeof callback !== "function") return callback;
+    const { records } = this.ensureOpen();
     return (view, offset, length) => {
-      const { lost: count, cpu } = this.mapped as PerfRings;
-      if (count === 0) callback(view, offset, length, cpu);
-      else lost?.(new LostEvents(cpu, count));
+      if (length > 0) callback(view, offset, length, records.cpu);
+      else lost?.(new LostEvents(records.cpu, records.lost));
     };
   }
 }
 
-function statistics(rings: PerfRings): PerfStatistics {
-  let lost = 0;
-  for (const count of rings.losses.values()) lost += count;
+function statistics({ rings, backlog }: PerfRings): PerfStatistics {
+  const sum = (count: (ring: PerfRing) => number) =>
+    rings.reduce((all, ring) => all + count(ring), 0);
   return {
-    consumed: rings.consumed,
-    bytes: rings.consumedBytes,
-    lost,
-    lostByCpu: new Map(rings.losses),
-    backlogBytes: rings.backlog,
+    consumed: sum(({ consumed }) => consumed),
+    bytes: sum(({ consumedBytes }) => consumedBytes),
+    lost: sum(({ allLost }) => allLost),
+    lostByCpu: new Map(
+      rings.filter(({ allLost }) => allLost > 0).map(({ cpu, allLost }) => [cpu, allLost]),
+    ),
+    backlogBytes: backlog,
   };
 }

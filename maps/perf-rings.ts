@@ -7,28 +7,22 @@
 import type { PerfRing } from "./perf-ring.ts";
 import type { RecordCallback, RecordSource } from "./reading.ts";
 
-/** Records of one CPU before the next has its turn. */
+/** Records of one CPU that are handed out one by one before the next CPU has its turn. */
 const SHARE = 256;
 
-/** Walks over several buffers. Losses are records as well, of no bytes, told by {@link lost}. */
+/** Walks over several buffers. Losses are records as well, of no bytes. */
 export class PerfRings implements RecordSource {
-  /** Records of programs handed out. */
-  consumed = 0;
-  /** Bytes of these. */
-  consumedBytes = 0;
-  /** Events lost, by CPU. */
-  readonly losses: Map<number, number> = new Map();
   halted = false;
   /** A perf buffer shows finished records only. */
   readonly stalled: boolean = false;
-  readonly #rings: readonly PerfRing[];
+  readonly rings: readonly PerfRing[];
   #current: PerfRing;
   #turn = 0;
   #share = 0;
 
   /** `rings` is not empty. */
   constructor(rings: readonly PerfRing[]) {
-    this.#rings = rings;
+    this.rings = rings;
     this.#current = rings[0]!;
   }
 
@@ -57,31 +51,31 @@ export class PerfRings implements RecordSource {
     return this.#current.cpu;
   }
 
-  /** Events that were lost where the current record is; 0 for one of a program. */
+  /** Events that were lost where the current record is, if it has no bytes. */
   get lost(): number {
     return this.#current.lost;
   }
 
   get available(): number {
     let most = 0;
-    for (const ring of this.#rings) most = Math.max(most, ring.available);
+    for (const ring of this.rings) most = Math.max(most, ring.available);
     return most;
   }
 
   /** Bytes that wait now in all buffers. */
   get backlog(): number {
     let bytes = 0;
-    for (const ring of this.#rings) bytes += ring.backlog;
+    for (const ring of this.rings) bytes += ring.backlog;
     return bytes;
   }
 
   snapshot(): void {
-    for (const ring of this.#rings) ring.snapshot();
+    for (const ring of this.rings) ring.snapshot();
     this.halted = false;
   }
 
   release(): void {
-    for (const ring of this.#rings) ring.release();
+    for (const ring of this.rings) ring.release();
   }
 
   halt(): void {
@@ -89,39 +83,30 @@ export class PerfRings implements RecordSource {
   }
 
   advance(): boolean {
-    const rings = this.#rings;
-    for (let tried = 0; tried <= rings.length; tried++) {
-      const ring = this.#current;
-      if (this.#share < SHARE && ring.advance()) {
+    for (let tried = 0; tried <= this.rings.length; tried++) {
+      if (this.#share < SHARE && this.#current.advance()) {
         this.#share++;
-        if (ring.lost > 0) {
-          this.losses.set(ring.cpu, (this.losses.get(ring.cpu) ?? 0) + ring.lost);
-        } else {
-          this.consumed++;
-          this.consumedBytes += ring.length;
-        }
         return true;
       }
-      // The space of what was read is free before others are.
-      ring.release();
-      this.#share = 0;
-      this.#turn = (this.#turn + 1) % rings.length;
-      this.#current = rings[this.#turn]!;
+      this.#next();
     }
     return false;
   }
 
   walk(callback: RecordCallback, limit: number): number {
     let count = 0;
-    try {
-      while (count < limit && !this.halted && this.advance()) {
-        count++;
-        const { view, offset, length } = this.#current;
-        callback(view, offset, length);
-      }
-    } finally {
-      this.release();
+    for (let tried = 0; tried < this.rings.length && count < limit && !this.halted; tried++) {
+      count += this.#current.walk(callback, limit - count, this);
+      if (count < limit) this.#next();
     }
     return count;
+  }
+
+  /** Goes to the next buffer. The space of what was read is free before that of others is. */
+  #next(): void {
+    this.#current.release();
+    this.#share = 0;
+    this.#turn = (this.#turn + 1) % this.rings.length;
+    this.#current = this.rings[this.#turn]!;
   }
 }

@@ -6,11 +6,9 @@
 
 import { SyscallError } from "../src/error.ts";
 import { checkOptions } from "../src/options.ts";
-import type { FileDescriptor } from "../src/sys/fd.ts";
-import { MapAccess } from "../src/sys/map-access.ts";
 import { UpdateFlags } from "../src/uapi.ts";
-import { BpfMap, type MapShape } from "./map.ts";
-import { type Codecs, rawCodecs } from "./types.ts";
+import { KeylessMap } from "./keyless.ts";
+import { rawCodecs } from "./types.ts";
 
 /** How a value is put in. */
 export interface PushOptions {
@@ -19,15 +17,8 @@ export interface PushOptions {
 }
 
 /** A queue (`BPF_MAP_TYPE_QUEUE`): the value that was put in first comes out first. Linux 4.20. */
-export class QueueMap<V = unknown> extends BpfMap {
-  readonly #codecs: Pick<Codecs<unknown, V>, "value">;
-  #access: MapAccess | undefined;
+export class QueueMap<V = unknown> extends KeylessMap<V> {
   #raw: QueueMap<Uint8Array> | undefined;
-
-  constructor(fd: FileDescriptor, shape: MapShape, codecs: Pick<Codecs<unknown, V>, "value">) {
-    super(fd, shape);
-    this.#codecs = codecs;
-  }
 
   /** The same map on bytes; it shares the descriptor, and closing either closes both. */
   get raw(): QueueMap<Uint8Array> {
@@ -43,8 +34,7 @@ export class QueueMap<V = unknown> extends BpfMap {
    */
   push(value: V, options?: PushOptions): void {
     checkOptions("push", options, ["replaceOldest"]);
-    const access = this.#calls();
-    this.#codecs.value.encode(value, access.value, 0);
+    const access = this.holding(value);
     try {
       access.update(options?.replaceOldest === true ? UpdateFlags.EXIST : UpdateFlags.ANY);
     } catch (error) {
@@ -59,14 +49,14 @@ export class QueueMap<V = unknown> extends BpfMap {
 
   /** Takes out the value whose turn it is; undefined when there is none. */
   pop(): V | undefined {
-    const access = this.#calls();
-    return access.lookupAndDelete() ? this.#codecs.value.decode(access.value, 0) : undefined;
+    const { access, codec } = this;
+    return access.lookupAndDelete() ? codec.decode(access.value, 0) : undefined;
   }
 
   /** The value whose turn it is, which stays in; undefined when there is none. */
   peek(): V | undefined {
-    const access = this.#calls();
-    return access.lookup() ? this.#codecs.value.decode(access.value, 0) : undefined;
+    const { access, codec } = this;
+    return access.lookup() ? codec.decode(access.value, 0) : undefined;
   }
 
   /**
@@ -74,18 +64,12 @@ export class QueueMap<V = unknown> extends BpfMap {
    * programs put in more.
    */
   drain(): V[] {
+    const { access, codec } = this;
     const values: V[] = [];
-    while (values.length < this.maxEntries) {
-      const access = this.#calls();
-      if (!access.lookupAndDelete()) break;
-      values.push(this.#codecs.value.decode(access.value, 0));
+    while (values.length < this.maxEntries && access.lookupAndDelete()) {
+      values.push(codec.decode(access.value, 0));
     }
     return values;
-  }
-
-  #calls(): MapAccess {
-    this.#access ??= new MapAccess(this.fd, 0, this.valueSize);
-    return this.#access;
   }
 }
 

@@ -129,14 +129,21 @@ export function rawCodecs(keySize: number, valueBytes: number): Codecs<Uint8Arra
   return { key: rawCodec(keySize), value: rawCodec(valueBytes) };
 }
 
+/** The values of all possible CPUs at once. */
+export interface PerCpuCodec<T> extends Codec<T[]> {
+  /** The codec of one CPU's value. */
+  readonly one: Codec<T>;
+}
+
 /**
  * The values of all possible CPUs, in the order of their numbers, each padded to 8 bytes.
  *
  * @throws RangeError from `encode` when the array has not one value for each CPU.
  */
-export function perCpuCodec<T>(one: Codec<T>, cpus: number): Codec<T[]> {
+export function perCpuCodec<T>(one: Codec<T>, cpus: number): PerCpuCodec<T> {
   const stride = alignUp(one.size, 8);
   return {
+    one,
     size: stride * cpus,
     typeName: `${one.typeName} [${cpus}]`,
     decode(bytes, offset = 0) {
@@ -159,7 +166,7 @@ export function perCpuCodec<T>(one: Codec<T>, cpus: number): Codec<T[]> {
         } catch (error) {
           throw ofCpu(error, cpu);
         }
-        bytes.fill(0, at + one.size, at + stride);
+        if (one.size < stride) bytes.fill(0, at + one.size, at + stride);
       }
     },
   };

@@ -397,6 +397,10 @@ export const UpdateFlags = {
   EXIST: 0x2,
   /** `BPF_F_LOCK`, Linux 5.1: hold the element's spin lock. */
   LOCK: 0x4,
+  /** `BPF_F_CPU`, Linux 7.0: the value of the CPU whose number is in the upper 32 bits. */
+  CPU: 0x8,
+  /** `BPF_F_ALL_CPUS`, Linux 7.0: one value for all CPUs. */
+  ALL_CPUS: 0x10,
 } as const;
 
 /**

@@ -14,8 +14,11 @@ const EPOLL_CLOEXEC = 0x8_0000;
 const CTL_ADD = 1;
 const CTL_DEL = 2;
 export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
+/** Tells of a change once, not as long as it holds. */
+export const EPOLLET = 0x8000_0000;
 
 /** More ready descriptors than these wait for the next turn; the kernel rotates its list. */
 const CAPACITY = 64;
@@ -43,10 +46,13 @@ export class Epoll {
     this.#address = address(buffer);
   }
 
-  /** Adds the descriptor of `number`, to be told when it can be read. Throws SyscallError. */
-  add(number: number, id: number, what: string): void {
+  /**
+   * Adds the descriptor of `number`, to be told of `events`: by default when it can be read. Throws
+   * SyscallError.
+   */
+  add(number: number, id: number, what: string, events: number = EPOLLIN): void {
     const { epollControl, errno } = native();
-    this.#view.setUint32(0, EPOLLIN, hostLittleEndian);
+    this.#view.setUint32(0, events, hostLittleEndian);
     this.#view.setBigUint64(this.#dataOffset, BigInt(id), hostLittleEndian);
     if (epollControl(this.descriptor.number, CTL_ADD, number, this.#address) === -1) {
       throw new SyscallError(`watch ${what}`, { errno: errno(), syscall: "epoll_ctl" });

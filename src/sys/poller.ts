@@ -8,7 +8,7 @@
  * @module
  */
 
-import { EPOLLERR, EPOLLHUP, EPOLLIN, Epoll } from "./epoll.ts";
+import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, Epoll } from "./epoll.ts";
 import { closedError, type FileDescriptor } from "./fd.ts";
 import { createWaker, type Waker } from "./waker.ts";
 
@@ -36,6 +36,12 @@ export interface WatchOptions {
    * the watch is closed.
    */
   readonly onHangup?: (() => void) | undefined;
+  /**
+   * Watches for room to write instead of something to read. The callback comes once at the start if
+   * there is any room, and each time that the descriptor's other side says it took something: a
+   * ring with room for less than one record would else never leave the event loop alone.
+   */
+  readonly writable?: boolean | undefined;
   /**
    * The descriptor forgets that it was readable as soon as anybody asks, as perf events with a
    * buffer do. libuv asks before this set does, so the callback comes whenever any descriptor of the
@@ -71,14 +77,15 @@ export class Poller {
     if (this.#epoll === undefined) this.#open();
     const epoll = this.#epoll as Epoll;
     const id = ++this.#lastId;
+    const events = options.writable === true ? (EPOLLOUT | EPOLLET) >>> 0 : EPOLLIN;
     try {
-      epoll.add(number, id, fd.what);
+      epoll.add(number, id, fd.what, events);
     } catch (error) {
       this.#closeIfUnused();
       throw error;
     }
     const watch = new DescriptorWatch(fd, onReadable, options.onHangup, {
-      arm: () => epoll.add(number, id, fd.what),
+      arm: () => epoll.add(number, id, fd.what, events),
       disarm: () => epoll.remove(number),
       keepAwake: (change) => this.#keepAwake(change),
       closed: () => {

@@ -36,6 +36,40 @@ test("encodes what fits from numbers and bigints alike", () => {
   }
 });
 
+test("nothing of one value is left in the next", () => {
+  const types = new Types();
+  const gaps = types.struct("gaps", 16, [
+    ["flag", types.u8, 0],
+    ["text", types.array(types.char, 4), 32],
+    ["wide", types.u64, 64],
+  ]);
+  for (const codec of bothCodecs(types.btf(), gaps)) {
+    const raw = new Uint8Array(16).fill(0xee);
+    assert.equal(encoded(codec, raw), raw);
+    const value = { flag: 1, text: "a", wide: 2n };
+    assert.is(toHex(encoded(codec, value)), "01000000610000000200000000000000");
+    assert.throws(() => codec.encode({ ...value, text: "longer" }, raw), /char\[4\]/);
+    assert.is(toHex(encoded(codec, value)), "01000000610000000200000000000000");
+  }
+});
+
+test("the same memory is no less checked the second time", () => {
+  const types = new Types();
+  for (const codec of bothCodecs(types.btf(), types.u32)) {
+    const bytes = new Uint8Array(8);
+    for (let round = 0; round < 2; round++) {
+      codec.encode(round, bytes, 4);
+      assert.equal(bytes, Uint8Array.of(0, 0, 0, 0, round, 0, 0, 0));
+      for (const offset of [-1, 5, 8, Number.NaN]) {
+        assert.throws(() => codec.encode(9, bytes, offset), RangeError);
+      }
+      assert.throws(() => codec.encode(2 ** 32, bytes), /value: 4294967296 does not fit u32/);
+      assert.throws(() => codec.encode(1, [0, 0, 0, 0] as never), TypeError);
+    }
+    assert.is(bytes[4], 1);
+  }
+});
+
 test("refuses what does not fit, naming the field, and writes nothing", () => {
   const types = new Types();
   const point = types.struct("point", 8, [

@@ -90,8 +90,7 @@ export function bothCodecs(btf: Btf, id: number, options: CodecOptions = {}): Na
   const little = options.littleEndian ?? btf.littleEndian;
   const make = (backend: NamedCodec["backend"], by: (input: BackendOptions) => Backend) => {
     const input = { plan, little, root: "value" };
-    const { decode, decodeView, write } = by(input);
-    const encode = encoderOf(write, input);
+    const { decode, decodeView, write, encode = encoderOf(write, input) } = by(input);
     return { backend, size: plan.size, typeName: "", decode, decodeView, encode };
   };
   return [make("generated", generate), make("interpreted", interpret)];

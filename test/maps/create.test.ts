@@ -3,16 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { variants } from "../../maps/create.ts";
 import {
   ArrayMap,
   createMap,
   GenericMap,
   HashMap,
+  handleOf,
   handleOfExisting,
+  type MapInit,
   PerfEventArray,
   RingBuffer,
 } from "../../maps/index.ts";
-import { type BpfError, SyscallError, UnsupportedError } from "../../src/error.ts";
+import { type BpfError, MapSpecError, SyscallError, UnsupportedError } from "../../src/error.ts";
 import { mapGetFdById, objectGet } from "../../src/sys/bpf.ts";
 import { possibleCpus } from "../../src/sys/kernel.ts";
 import { MapFlags, MapType } from "../../src/uapi.ts";
@@ -94,15 +97,27 @@ kernelTest(test, "every type gives its handle", () => {
   assert.not.instance(hash, GenericMap);
 });
 
-kernelTest(
-  test,
-  "types without a class of their own are bytes",
-  { needs: "user ring buffers", since: "6.1" },
-  () => {
-    using ring = createMap(mapSpec({ type: MapType.USER_RINGBUF, maxEntries: 4096 }));
-    assert.instance(ring, GenericMap);
-  },
-);
+test("names are tried with dots, without, and not at all; then with less of a data section", () => {
+  const definition = { kernelName: "a.rodata", flags: 0, keyType: 0, valueType: 0 };
+  const names = (kernelName: string) =>
+    [...variants({ data: undefined }, { ...definition, kernelName }, {})].map(({ name }) => name);
+  // Linux 5.2 takes dots, 4.15 names.
+  assert.equal(names("a.rodata"), ["a.rodata", "arodata", ""]);
+  assert.equal(names("events"), ["events", ""]);
+  assert.equal(names(""), [""]);
+  const { MMAPABLE, RDONLY_PROG } = MapFlags;
+  const section = { ...definition, kernelName: "", flags: MMAPABLE | RDONLY_PROG };
+  const flags = [...variants({ data: new Uint8Array(1) }, section, {})].map((each) => each.flags);
+  assert.equal(flags, [MMAPABLE | RDONLY_PROG, RDONLY_PROG, 0]);
+});
+
+kernelTest(test, "types that are not known yet are bytes", () => {
+  using map = createMap(mapSpec());
+  using unknown = handleOf(map.fd.duplicate(), { ...map.info(), type: 1000 }, undefined);
+  assert.instance(unknown, GenericMap);
+  (unknown as GenericMap).set(u32(1), u64(2));
+  assert.equal((map as HashMap).get(u32(1)), u64(2));
+});
 
 kernelTest(test, "what is wrong with a map is told with its name", () => {
   const refused = (members: Parameters<typeof mapSpec>[0], message: RegExp, code: string) =>
@@ -114,14 +129,30 @@ kernelTest(test, "what is wrong with a map is told with its name", () => {
   refused({ maxEntries: 0 }, /create map wrong .*max_entries is 0; .*maxEntries/, "EINVAL");
   refused({ type: MapType.LPM_TRIE, keySize: 8 }, /NO_PREALLOC/, "EINVAL");
   refused({ valueSize: 0x1000_0000 }, /larger than this map type allows/, "E2BIG");
-  assert.throws(
-    () => createMap(mapSpec({ name: "wrong", type: MapType.RINGBUF, maxEntries: 5000 })),
-    /wrong: a ring buffer of 5000 bytes/,
-  );
-  assert.throws(
-    () => createMap(mapSpec({ name: "wrong", type: MapType.HASH_OF_MAPS })),
-    /wrong: a map of maps needs a template/,
-  );
+  const impossible = (init: Partial<MapInit>, map: string, field: string) =>
+    assert.throws(
+      () => createMap({ type: MapType.HASH, name: "wrong", ...init }),
+      (error: unknown) =>
+        error instanceof MapSpecError && error.map === map && error.field === field,
+    );
+  impossible({ type: MapType.RINGBUF }, "wrong", "maxEntries");
+  impossible({ type: MapType.USER_RINGBUF, maxEntries: 5000 }, "wrong", "maxEntries");
+  impossible({ type: MapType.HASH_OF_MAPS }, "wrong", "inner");
+  const outer = { type: MapType.ARRAY_OF_MAPS, maxEntries: 1 };
+  impossible({ ...outer, inner: outer }, "wrong", "inner");
+  impossible({ ...outer, inner: { type: MapType.HASH, keySize: -1 } }, "wrong.inner", "keySize");
+  const misused = (init: unknown, options: unknown, message: RegExp) =>
+    assert.throws(
+      () => createMap(init as MapInit, options as object),
+      (error: unknown) => error instanceof TypeError && message.test(error.message),
+    );
+  for (const nothing of [undefined, null, "hash", 1]) misused(nothing, {}, /^create a map: what/);
+  for (const nothing of [null, "btf", 1]) misused(mapSpec(), nothing, /^create a map: options is/);
+  misused({ ...outer, name: "outer", inner: null }, {}, /^create map outer: inner is null/);
+  for (const name of ["btf", "token", "valueTypeBtf"]) {
+    misused(mapSpec(), { [name]: 5 }, new RegExp(`${name} is number, not a FileDescriptor`));
+  }
+  misused(mapSpec(), { int64: "text" }, /int64 is "text", not "bigint" or "number"/);
   // @ts-expect-error there is no such option
   assert.throws(() => createMap(mapSpec(), { int46: "number" }), /unknown option "int46"/);
 });

@@ -1,6 +1,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { defineMap, describeDefinition, kernelName, valueBytes } from "../../maps/definition.ts";
+import { templateOf } from "../../maps/spec-check.ts";
+import { MapSpecError } from "../../src/error.ts";
+import type { MapSpec } from "../../src/spec/types.ts";
 import { MapFlags, MapType } from "../../src/uapi.ts";
 import { mapSpec } from "./specs.ts";
 
@@ -81,7 +84,10 @@ test("a ring's size is a page times a power of two, or an error that names the n
     assert.throws(
       () => ring(size),
       (error: unknown) =>
-        error instanceof RangeError && /events/.test(error.message) && hint.test(error.message),
+        error instanceof MapSpecError &&
+        error.map === "events" &&
+        error.field === "maxEntries" &&
+        hint.test(error.message),
     );
   refused(0, /page of 4096 bytes times a power of two.* 4096$/);
   refused(12_288, / 16384$/);
@@ -110,11 +116,49 @@ test("types that may not carry BTF are asked for without", () => {
   assert.equal([ops.keyType, ops.valueType], [1, 0]);
 });
 
-test("sizes that do not fit 32 bits are refused by name", () => {
-  for (const value of [-1, 1.5, Number.NaN, 2 ** 32]) {
-    assert.throws(() => defineMap(mapSpec({ maxEntries: value }), machine), /test_map.*maxEntries/);
-    assert.throws(() => defineMap(mapSpec({ valueSize: value }), machine), /test_map.*valueSize/);
+test("members that do not fit the system call are refused by their names", () => {
+  const refused = (field: keyof MapSpec, value: unknown, name = "test_map") => {
+    try {
+      defineMap(mapSpec({ [field]: value }), machine);
+    } catch (error) {
+      assert.instance(error, MapSpecError, String(error));
+      const { code, map, field: found, message } = error as MapSpecError;
+      assert.equal([code, map, found], ["ERR_MAP_SPEC", name, field]);
+      assert.match(message, new RegExp(`${name === "" ? "without a name" : name}: ${field} is `));
+      return;
+    }
+    assert.unreachable(`${field} ${String(value)} is taken`);
+  };
+  for (const field of [
+    ...(["type", "keySize", "valueSize", "maxEntries"] as const),
+    ...(["flags", "numaNode", "keyType", "valueType"] as const),
+  ]) {
+    for (const value of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32]) {
+      refused(field, value);
+    }
+    for (const value of ["4", 4n, null, undefined, {}, Symbol("x")]) refused(field, value);
   }
+  for (const value of [-1n, 2n ** 64n, 1, "1", null, undefined]) refused("mapExtra", value);
+  for (const value of [5, null, undefined, {}, Symbol("x")]) refused("name", value, "");
+  const { flags, mapExtra } = defineMap(
+    mapSpec({ flags: 0xffff_ffff, mapExtra: 2n ** 64n - 1n }),
+    machine,
+  );
+  assert.equal([flags, mapExtra], [0xffff_ffff, 2n ** 64n - 1n]);
+});
+
+test("a map of maps needs a template, which holds no maps", () => {
+  const outer = mapSpec({ name: "outer", type: MapType.HASH_OF_MAPS });
+  const refused = (spec: MapSpec, message: RegExp) =>
+    assert.throws(
+      () => templateOf(spec),
+      (error: unknown) =>
+        error instanceof MapSpecError && error.field === "inner" && message.test(error.message),
+    );
+  refused(outer, /^map outer: inner is missing: a hash_of_maps needs a template; declare __array/);
+  refused({ ...outer, inner: outer }, /^map outer: inner is a hash_of_maps/);
+  const inner = mapSpec();
+  assert.is(templateOf({ ...outer, inner }), inner);
 });
 
 test("per-CPU values take 8-byte slots, one for every possible CPU", () => {

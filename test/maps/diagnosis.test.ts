@@ -1,10 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { createMap } from "../../maps/create.ts";
 import { defineMap } from "../../maps/definition.ts";
 import { type Circumstances, explainCreation } from "../../maps/diagnosis.ts";
 import { SyscallError, UnsupportedError } from "../../src/error.ts";
 import type { MapSpec } from "../../src/spec/types.ts";
 import { MapFlags, MapType } from "../../src/uapi.ts";
+import { kernelTest } from "../helper/kernel.ts";
 import { mapSpec } from "./specs.ts";
 
 const test = suite("maps/diagnosis");
@@ -65,6 +67,71 @@ test("wrong preallocation, keys and values are named", () => {
   assert.match(explain(EINVAL, { valueSize: 0 }).message, /value size is 0/);
 });
 
+const KEYLESS = { keySize: 0 };
+const NO_ENTRIES = { maxEntries: 0 };
+const { HASH, ARRAY } = MapType;
+/** What every kernel since 5.10 refuses with EINVAL. */
+const REFUSED: readonly [members: Partial<MapSpec>, message: RegExp][] = [
+  [{ type: MapType.UNSPEC }, /there is no map type 0; set type of its spec/],
+  [{ type: 1000 }, /there is no map type 1000/],
+  [{ type: HASH, flags: MapFlags.MMAPABLE }, /only array and arena.*drop BPF_F_MMAPABLE of a hash/],
+  [{ type: MapType.PERCPU_ARRAY, flags: MapFlags.MMAPABLE }, /drop BPF_F_MMAPABLE/],
+  [{ type: HASH, flags: MapFlags.NO_COMMON_LRU }, /BPF_F_NO_COMMON_LRU is for LRU hashes only/],
+  [{ type: ARRAY, flags: MapFlags.NO_COMMON_LRU }, /BPF_F_NO_COMMON_LRU is for LRU hashes only/],
+  [{ type: HASH, flags: MapFlags.RDONLY | MapFlags.WRONLY }, /BPF_F_RDONLY and BPF_F_WRONLY excl/],
+  [
+    { type: HASH, flags: MapFlags.RDONLY_PROG | MapFlags.WRONLY_PROG },
+    /BPF_F_RDONLY_PROG and BPF_F_WRONLY_PROG exclude/,
+  ],
+  [{ type: HASH, flags: 0x8000_0000 }, /there are no flags 0x80000000 \(map_flags\)/],
+  [{ type: MapType.DEVMAP, valueSize: 12 }, /value of a devmap map is 4 or 8 bytes, not 12/],
+  [{ type: MapType.DEVMAP_HASH, valueSize: 5 }, /value of a devmap_hash map is 4 or 8 bytes/],
+  [{ type: MapType.CPUMAP, valueSize: 12 }, /value of a cpumap map is 4 or 8 bytes, not 12/],
+  [{ type: MapType.REUSEPORT_SOCKARRAY, valueSize: 5 }, /reuseport_sockarray map is 4 or 8 bytes/],
+  [{ type: MapType.PROG_ARRAY, valueSize: 8 }, /value of a prog_array map is 4 bytes, not 8/],
+  [{ type: MapType.STACK_TRACE, valueSize: 80_000 }, /room for 10000 frames; the kernel takes 127/],
+  [{ type: MapType.QUEUE, ...KEYLESS, valueSize: 0 }, /value size is 0/],
+  [
+    { type: HASH, flags: MapFlags.NUMA_NODE, numaNode: 1000 },
+    /perhaps there is no node 1000 \(numa_node\)/,
+  ],
+];
+
+test("flags, types and sizes that no kernel takes are named", () => {
+  for (const [members, message] of REFUSED) {
+    assert.match(explain(EINVAL, members).message, message);
+  }
+  const cgroup = { type: MapType.CGROUP_STORAGE, ...NO_ENTRIES, keySize: 5 };
+  assert.match(explain(EINVAL, cgroup).message, /key of a cgroup_storage map is 8 or 16 bytes/);
+  assert.match(explain(EINVAL, { type: MapType.XSKMAP }).message, /xskmap map is 4 bytes, not 8/);
+  const bloom = { type: MapType.BLOOM_FILTER, ...KEYLESS };
+  const extra: [members: Partial<MapSpec>, message: RegExp][] = [
+    [{ mapExtra: 3n }, /map_extra of a hash map is 0x3; it must be 0/],
+    [{ ...bloom, mapExtra: 16n }, /0x10, not a number of hash functions up to 15/],
+    [{ type: MapType.ARENA, flags: MapFlags.MMAPABLE, mapExtra: 5n }, /0x5; .*address of a page/],
+  ];
+  for (const [members, message] of extra) assert.match(explain(EINVAL, members).message, message);
+  assert.not.match(explain(EINVAL, { ...bloom, mapExtra: 15n }).message, /map_extra/);
+});
+
+kernelTest(test, "and this kernel does not take them", () => {
+  for (const [members, message] of REFUSED) {
+    try {
+      createMap(mapSpec({ name: "wrong", ...members })).close();
+      assert.unreachable(`taken: ${String(message)}`);
+    } catch (error) {
+      assert.instance(error, SyscallError, String(error));
+      assert.is((error as SyscallError).code, "EINVAL", String(error));
+      assert.match((error as Error).message, message);
+      assert.match((error as Error).message, /^create map wrong \(/);
+    }
+  }
+  assert.throws(
+    () => createMap(mapSpec({ type: MapType.PERCPU_HASH, valueSize: 40_000 })),
+    /E2BIG/,
+  );
+});
+
 test("an old kernel is told from a wrong definition", () => {
   const old = { major: 5, minor: 4 };
   const ring = explain(EINVAL, { type: MapType.RINGBUF, maxEntries: 4096 }, old);
@@ -91,6 +158,8 @@ test("EPERM says which privilege is missing, or that memory is limited", () => {
 
 test("sizes and memory", () => {
   assert.match(explain(E2BIG, {}).message, /larger than this map type allows/);
+  const large = explain(E2BIG, { type: MapType.PERCPU_ARRAY, valueSize: 32_769 });
+  assert.match(large.message, /value of a per-CPU map has 32768 bytes at most, not 32769/);
   assert.match(explain(ENOMEM, {}).message, /no memory/);
   assert.match(explain(ENOTSUPP, {}).message, /configuration/);
 });

@@ -132,6 +132,11 @@ async function socketStorage(map: maps.StorageMap<Everything>): Promise<void> {
   }
 }
 
+function userRing(map: maps.UserRingBuffer<Uint8Array>): void {
+  assert.ok(map.write(u32(7)));
+  assert.is(map.stats().backlogBytes, 16);
+}
+
 const TABLE: readonly Row[] = [
   { type: "HASH", handle: maps.HashMap, spec: typed, roundTrip: keyed },
   { type: "ARRAY", handle: maps.ArrayMap, spec: typed, roundTrip: keyed },
@@ -217,9 +222,10 @@ const TABLE: readonly Row[] = [
   },
   {
     type: "USER_RINGBUF",
-    handle: maps.GenericMap,
+    handle: maps.UserRingBuffer,
     spec: { maxEntries: 4096 },
     needs: { since: "6.1" },
+    roundTrip: userRing,
   },
   {
     type: "CGRP_STORAGE",

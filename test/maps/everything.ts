@@ -6,6 +6,7 @@
 
 import { type Btf, BtfBuilder, Kind } from "../../btf/index.ts";
 import { hostLittleEndian } from "../../src/bytes.ts";
+import { addInt } from "./types-builder.ts";
 
 /** Size of {@link Everything} in C; bytes 1, 28 to 31, 51, 76 to 79 and 81 to 83 are padding. */
 export const EVERYTHING_SIZE = 104;
@@ -47,18 +48,8 @@ export interface EverythingTypes {
 
 export function everythingTypes(): EverythingTypes {
   const builder = new BtfBuilder();
-  const int = (name: string, size: number, traits: object = {}) =>
-    builder.add({
-      kind: Kind.INT,
-      name,
-      size,
-      signed: false,
-      char: false,
-      bool: false,
-      bitOffset: 0,
-      bits: size * 8,
-      ...traits,
-    });
+  const int = (name: string, size: number, traits?: Parameters<typeof addInt>[3]) =>
+    addInt(builder, name, size, traits);
   const u8 = int("unsigned char", 1);
   const u16 = int("unsigned short", 2);
   const u32 = int("unsigned int", 4);

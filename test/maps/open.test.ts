@@ -10,8 +10,9 @@ import {
   openMap,
   type RingBuffer,
 } from "../../maps/index.ts";
+import { openOrPin } from "../../maps/pinned.ts";
 import { BpfError, IncompatibleMapError, SyscallError } from "../../src/error.ts";
-import { objectPin, programLoad } from "../../src/sys/bpf.ts";
+import { objectPin, programLoad, rawTracepointOpen } from "../../src/sys/bpf.ts";
 import { MapFlags, MapType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
@@ -151,13 +152,45 @@ kernelTest(test, "what is no map is refused, and closed", () =>
       const { fd } = programLoad({ type: ProgramType.SOCKET_FILTER, license: "GPL", instructions });
       objectPin(fd!, path);
       fd!.close();
-      assert.throws(() => openMap(path), hasCode("ERR_NOT_A_MAP", /it is a program/));
+      const tracepoint = programLoad({
+        type: ProgramType.RAW_TRACEPOINT,
+        license: "GPL",
+        instructions,
+      }).fd!;
+      const link = rawTracepointOpen(tracepoint, "sys_enter", undefined, "a link");
+      objectPin(link, join(folder, "link"));
+      link.close();
+      tracepoint.close();
+      for (const kind of ["program", "link"]) {
+        for (const mode of ["read-write", "read", "write"] as const) {
+          assert.throws(
+            () => openMap(join(folder, kind), { mode }),
+            hasCode(
+              "ERR_NOT_A_MAP",
+              new RegExp(`open the pin .*/${kind} as a map: it is a ${kind}`),
+            ),
+          );
+        }
+        const spec = mapSpec({ name: kind });
+        assert.throws(
+          () => openOrPin(spec, folder, {}, () => createMap(spec)),
+          hasCode("ERR_NOT_A_MAP", new RegExp(`it is a ${kind}`)),
+        );
+      }
+      assert.throws(() => openMap(folder), hasCode("EACCES"));
       assert.throws(() => openMap(join(folder, "absent")), hasCode("ENOENT", /absent/));
       assert.throws(() => openMap("/proc/version"), hasCode("ERR_NOT_BPFFS", /mount -t bpf/));
       assert.throws(() => openMap({ id: 0xffff_ffff }), hasCode("ENOENT"));
-      for (const wrong of [{ id: -1 }, { id: "1" }, { path: 1 }, 7, {}]) {
-        assert.throws(() => openMap(wrong as { id: number }), TypeError);
+      for (const wrong of [{ id: -1 }, { id: "1" }, { path: 1 }, 7, {}, null, undefined]) {
+        assert.throws(
+          () => openMap(wrong as { id: number }),
+          (error: unknown) => error instanceof TypeError && /neither a path/.test(error.message),
+        );
       }
+      for (const wrong of ["", "a\0b", { path: "" }]) {
+        assert.throws(() => openMap(wrong), /open a map: a path is needed, not "/);
+      }
+      assert.throws(() => openMap(path, { spec: 5 as never }), /spec is 5, not a MapSpec/);
       const wrongly = (options: object) => () => openMap(path, options);
       assert.throws(wrongly({ mode: "readonly" }), /mode is "readonly", not "read-write"/);
       assert.throws(wrongly({ modus: "read" }), /unknown option "modus"/);

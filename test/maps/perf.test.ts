@@ -93,6 +93,24 @@ kernelTest(test, "records wrap, lap after lap, and none is lost while there is r
   assert.equal(numbers, range(0, 300 * 17));
 });
 
+kernelTest(test, "those that follow a record that wraps are themselves, in batches", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events, 200);
+  events.openBuffers({ size: 4096 });
+  const numbers: number[] = [];
+  program.run(17);
+  for await (const batch of events.batches()) {
+    for (const record of batch) {
+      assert.ok(record instanceof Uint8Array);
+      assert.equal([record.length, record[8], record[192]], [204, 8, 192]);
+      numbers.push(numberOf(record));
+    }
+    if (numbers.length >= 100 * 17) break;
+    program.run(17);
+  }
+  assert.equal(new Set(numbers).size, numbers.length);
+});
+
 kernelTest(test, "every record is received or told as lost, by CPU and in its place", async () => {
   using events = createEvents();
   using program = new PerfProgram(events, 64);

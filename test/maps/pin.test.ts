@@ -56,6 +56,9 @@ kernelTest(test, "a path that cannot be says why", () =>
         hasCode("EPERM", /pin map events .*"a\.b" has a dot/),
       );
       assert.throws(pin("/tmp/events"), hasCode("ERR_NOT_BPFFS", /mount -t bpf bpf/));
+      for (const wrong of ["", "a\0b", undefined, null, 5]) {
+        assert.throws(pin(wrong as string), /pin map events: a path is needed, not/);
+      }
       assert.throws(pin(join(folder, "none/events")), hasCode("ENOENT"));
       assert.is(map.pinnedPath, undefined);
     }),

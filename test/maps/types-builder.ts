@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Btf, BtfBuilder, Kind } from "../../btf/index.ts";
+import { type Btf, BtfBuilder, Kind, type Member } from "../../btf/index.ts";
 import { btfLoad } from "../../src/sys/bpf.ts";
 import type { FileDescriptor } from "../../src/sys/fd.ts";
 
@@ -24,25 +24,27 @@ export interface TestTypes {
   padded: number;
 }
 
+/** Adds an integer type, unsigned and plain unless `traits` say otherwise; gives its id. */
+export function addInt(
+  builder: BtfBuilder,
+  name: string,
+  size: number,
+  traits: { signed?: boolean; bool?: boolean } = {},
+): number {
+  const plain = { signed: false, char: false, bool: false, bitOffset: 0, bits: size * 8 };
+  return builder.add({ kind: Kind.INT, name, size, ...plain, ...traits });
+}
+
+/** A member of a structure that begins at a byte. */
+export function memberAt(name: string, type: number, byte: number): Member {
+  return { name, type, bitOffset: byte * 8, bitSize: 0 };
+}
+
 export function testTypes(): TestTypes {
   const builder = new BtfBuilder();
-  const int = (name: string, size: number, char = false) =>
-    builder.add({
-      kind: Kind.INT,
-      name,
-      size,
-      signed: char,
-      char: false,
-      bool: false,
-      bitOffset: 0,
-      bits: size * 8,
-    });
-  const member = (name: string, type: number, byte: number) => ({
-    name,
-    type,
-    bitOffset: byte * 8,
-    bitSize: 0,
-  });
+  const int = (name: string, size: number, signed = false) =>
+    addInt(builder, name, size, { signed });
+  const member = memberAt;
   const u8 = int("unsigned char", 1);
   const u32 = int("unsigned int", 4);
   const u64 = int("unsigned long long", 8);

@@ -5,7 +5,7 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BtfBuilder, codecOf, Kind } from "../../btf/index.ts";
+import { BtfBuilder, codecOf, Kind, type Member } from "../../btf/index.ts";
 import { type ArrayMap, createMap, type HashMap, type PerCpuHashMap } from "../../maps/index.ts";
 import { perCpuCodec } from "../../maps/types.ts";
 import { btfLoad } from "../../src/sys/bpf.ts";
@@ -20,7 +20,7 @@ import {
   everythingValues,
 } from "./everything.ts";
 import { mapSpec } from "./specs.ts";
-import { testTypes } from "./types-builder.ts";
+import { addInt, memberAt, testTypes } from "./types-builder.ts";
 
 const test = suite("maps/values");
 const types = everythingTypes();
@@ -132,28 +132,11 @@ kernelTest(test, "a wrong value of one CPU changes that of none", () => {
 
 kernelTest(test, "the lock of a value is held on request, and never overwritten", () => {
   const builder = new BtfBuilder();
-  const int = (name: string, size: number) =>
-    builder.add({
-      kind: Kind.INT,
-      name,
-      size,
-      signed: false,
-      char: false,
-      bool: false,
-      bitOffset: 0,
-      bits: size * 8,
-    });
-  const [u32, u64] = [int("unsigned int", 4), int("unsigned long", 8)];
-  const member = (name: string, type: number, byte: number) => ({
-    name,
-    type,
-    bitOffset: byte * 8,
-    bitSize: 0,
-  });
-  const struct = (name: string, size: number, ...members: ReturnType<typeof member>[]) =>
+  const [u32, u64] = [addInt(builder, "unsigned int", 4), addInt(builder, "unsigned long", 8)];
+  const struct = (name: string, size: number, ...members: Member[]) =>
     builder.add({ kind: Kind.STRUCT, name, size, members });
-  const lock = struct("bpf_spin_lock", 4, member("val", u32, 0));
-  const valueType = struct("locked", 16, member("lock", lock, 0), member("count", u64, 8));
+  const lock = struct("bpf_spin_lock", 4, memberAt("val", u32, 0));
+  const valueType = struct("locked", 16, memberAt("lock", lock, 0), memberAt("count", u64, 8));
   const types = builder.btf();
   using btf = btfLoad(types.bytes).fd;
   for (const type of [MapType.HASH, MapType.ARRAY]) {

@@ -4,6 +4,7 @@ import { type ArrayMap, createMap, Variable } from "../../maps/index.ts";
 import type { BpfError } from "../../src/error.ts";
 import { VariableSpec } from "../../src/spec/variable.ts";
 import { MapFlags, MapType } from "../../src/uapi.ts";
+import { isA } from "../helper/errors.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { mapSpec } from "./specs.ts";
 import { testTypes } from "./types-builder.ts";
@@ -72,7 +73,7 @@ for (const [how, flags] of [
 
   kernelTest(test, `a value that does not fit changes nothing (${how})`, () => {
     const { map, count, flow } = section(".data", flags);
-    assert.throws(() => count.set(2 ** 32), RangeError);
+    assert.throws(() => count.set(2 ** 32), isA(RangeError));
     flow.set({ source: 1, target: 2 });
     assert.throws(() => flow.set({ source: 5, target: -1 }), /target/);
     assert.equal(flow.get(), { source: 1, target: 2 });
@@ -111,7 +112,7 @@ kernelTest(test, "a section that was frozen later is read-only", () => {
   const { map, count } = section(".data", MapFlags.MMAPABLE);
   map.freeze();
   assert.ok(count.readOnly);
-  assert.throws(() => count.set(1), TypeError);
+  assert.throws(() => count.set(1), isA(TypeError));
   map.close();
 });
 
