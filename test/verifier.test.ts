@@ -2,12 +2,14 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { VerifierError } from "../src/error.ts";
 import type { ProgramLoadResult } from "../src/sys/bpf.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
 import { type LoadContext, type LoadStep, loadProgram } from "../src/verifier.ts";
 
 const test = suite("verifier");
 
 const E2BIG = 7;
 const EACCES = 13;
+const EFAULT = 14;
 const ENOSPC = 28;
 const MIB = 0x10_0000;
 
@@ -57,7 +59,7 @@ test("a log that fits is asked for once, after an attempt without", () => {
   assert.is(error.code, "EACCES");
   assert.match(
     error.message,
-    /program test: R1 type=scalar expected=ctx \(instruction 7: call pc\+1\)$/,
+    /program test: argument 1 of the function is a number, and has to be the context \(instruction 7: call pc\+1; in its words: R1 type=scalar expected=ctx\); /,
   );
 });
 
@@ -96,7 +98,7 @@ test("an endless log without its end gives the reason that the errno gives", () 
   assert.is(large.error.code, "E2BIG");
   assert.match(
     large.error.message,
-    /BPF program is too large.*\(instruction 7: call pc\+1, a\.c:3: for \(;;\)\)$/,
+    /the verifier gave up: .*, at a\.c:3: for \(;;\) \(instruction 7: call pc\+1; in its words: \(the end of the log is left out\)/,
   );
   const other = load(refusing(EACCES, log, true));
   assert.match(other.error.message, /log is longer than 16 MiB.*older than 6\.4/);
@@ -106,6 +108,50 @@ test("an endless log without its end gives the reason that the errno gives", () 
 test("ENOSPC that is not the log's ends the attempts", () => {
   const { sizes } = load(refusing(ENOSPC, INSTRUCTION + REASON));
   assert.equal(sizes, [0, MIB]);
+});
+
+test("a log that could not be copied whole is kept, and the errno is the program's", () => {
+  const kernel = ({ log }: LoadStep): ProgramLoadResult =>
+    log === undefined
+      ? { errno: EACCES, log: "", logTrueSize: 0 }
+      : { errno: EFAULT, log: INSTRUCTION + REASON, logTrueSize: 0 };
+  const { sizes, error } = load(kernel);
+  assert.equal(sizes, [0, MIB]);
+  assert.is(error.code, "EACCES");
+  assert.is(error.log.length, 2);
+});
+
+test("the error is that of the refused path, whatever log was asked for", () => {
+  const levels: number[] = [];
+  const kernel = (step: LoadStep): ProgramLoadResult => {
+    levels.push(step.log?.level ?? 0);
+    const log = step.log?.level === 1 ? INSTRUCTION + REASON : "processed 1 insns\n";
+    return refusing(EACCES, log)(step);
+  };
+  for (const logLevel of [0, 1, 2, 4, 6]) {
+    const { error } = load(kernel, { logLevel });
+    assert.is(error.code, "EACCES");
+    assert.is(error.reason, REASON.trim());
+    assert.is(error.kind, "argument");
+  }
+  assert.equal(levels, [0, 1, 1, 2, 1, 4, 1, 6, 1]);
+});
+
+test("a log that is too long is no reason not to load", () => {
+  const fd = {} as FileDescriptor;
+  for (const isOld of [false, true]) {
+    const long = refusing(ENOSPC, INSTRUCTION.repeat(2 * MIB), isOld);
+    const kernel = (step: LoadStep): ProgramLoadResult =>
+      step.log === undefined ? { fd, errno: 0, log: "", logTrueSize: 0 } : long(step);
+    const steps = loadProgram(attributes, { name: "test", logLevel: 1 });
+    let step = steps.next();
+    for (let count = 0; step.done !== true && count < 10; count++) {
+      step = steps.next(kernel(step.value));
+    }
+    assert.ok(step.done);
+    assert.is(step.value.fd, fd);
+    assert.match(step.value.log, /call pc\+1/);
+  }
 });
 
 test.run();

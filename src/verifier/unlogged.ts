@@ -1,0 +1,85 @@
+/**
+ * What a refusal means that came without a word of the verifier: privileges, policies, limits, a kernel that lacks something.
+ *
+ * @module
+ */
+
+import type { ProgramLoadAttributes } from "../sys/bpf.ts";
+import { CAP_BPF, CAP_SYS_ADMIN } from "../sys/capabilities.ts";
+import { AttachType, nameOf, ProgramType } from "../uapi.ts";
+import type { KernelFacts } from "./cause.ts";
+
+const EPERM = 1;
+const E2BIG = 7;
+const ENOMEM = 12;
+const EINVAL = 22;
+/** The kernel's own number for what it does not support. */
+const ENOTSUPP = 524;
+const CAP_NET_ADMIN = 12n;
+const CAP_PERFMON = 38n;
+/** Instructions that a loader without privileges may have, and any other. */
+const MAX_UNPRIVILEGED = 4096;
+const MAX_INSTRUCTIONS = 1_000_000;
+
+/** What to say behind the errno, with a space before it; empty where nothing is known. */
+export function hintWithoutLog(
+  errno: number,
+  attributes: ProgramLoadAttributes,
+  kernel: () => KernelFacts,
+): string {
+  const text = hintFor(errno, attributes, kernel);
+  return text === undefined ? "" : ` (${text})`;
+}
+
+function hintFor(
+  errno: number,
+  attributes: ProgramLoadAttributes,
+  kernel: () => KernelFacts,
+): string | undefined {
+  switch (errno) {
+    case EPERM:
+      return permission(kernel());
+    case ENOMEM:
+      return "the kernel has no memory for it: with kernels before 5.11 the limit of locked memory may be too low (ulimit -l), with others that of the control group";
+    case E2BIG: {
+      const count = attributes.instructions.length / 8;
+      return count > MAX_UNPRIVILEGED && count <= MAX_INSTRUCTIONS
+        ? `it has ${count} instructions, and without CAP_BPF or CAP_SYS_ADMIN there may be ${MAX_UNPRIVILEGED}`
+        : `it has ${count} instructions, and there may be ${MAX_INSTRUCTIONS}`;
+    }
+    case ENOTSUPP:
+      return "this kernel was built without what programs of this type need";
+    case EINVAL: {
+      const { type, expectedAttachType = 0 } = attributes;
+      const attachType = nameOf(AttachType, expectedAttachType);
+      const orAttachType = expectedAttachType === 0 ? "" : ` or attach type ${attachType}`;
+      return `this kernel may lack program type ${nameOf(ProgramType, type)}${orAttachType}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+const NAMES: readonly [bit: bigint, name: string][] = [
+  [CAP_BPF, "CAP_BPF"],
+  [CAP_PERFMON, "CAP_PERFMON"],
+  [CAP_NET_ADMIN, "CAP_NET_ADMIN"],
+];
+
+function permission({ capabilities, lockdown, release }: KernelFacts): string {
+  const needs =
+    "loading programs needs root, or CAP_BPF and with most types CAP_PERFMON or CAP_NET_ADMIN";
+  const has = (bit: bigint): boolean => ((capabilities ?? 0n) >> bit) % 2n === 1n;
+  const isRoot = capabilities !== undefined && has(CAP_SYS_ADMIN);
+  if (capabilities !== undefined && !isRoot) {
+    const missing = NAMES.filter(([bit]) => !has(bit)).map(([, name]) => name);
+    if (missing.length > 0) return `${needs}; this process lacks ${missing.join(", ")}`;
+  }
+  const isLocked = lockdown !== undefined && lockdown !== "none";
+  const policy = isLocked
+    ? `this kernel is locked down (${lockdown}), which forbids some programs to everybody`
+    : "a process that has them is refused by this kernel's policy (a security module, seccomp of a container, a setting such as kernel.unprivileged_bpf_disabled)";
+  const isCharged = release.major < 5 || (release.major === 5 && release.minor < 11);
+  const memory = isCharged ? ", or by the limit of locked memory (ulimit -l)" : "";
+  return `${needs}; ${policy}${memory}`;
+}
