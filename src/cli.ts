@@ -16,8 +16,14 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   inspect: async () => (await import("./cli/inspect.ts")).inspect,
   check: async () => (await import("./cli/check.ts")).check,
   run: async () => (await import("./cli/run.ts")).run,
+  verify: async () => (await import("./cli/verify.ts")).verify,
   disasm: async () => (await import("./cli/disasm.ts")).disasm,
   btf: async () => (await import("./cli/btf.ts")).btf,
+  features: async () => (await import("./cli/features.ts")).features,
+  doctor: async () => (await import("./cli/doctor.ts")).doctor,
+  prog: async () => (await import("./cli/prog.ts")).prog,
+  map: async () => (await import("./cli/map.ts")).map,
+  link: async () => (await import("./cli/link.ts")).link,
 };
 
 async function main(args: readonly string[]): Promise<number> {

@@ -24,7 +24,8 @@ Needs no kernel and no privileges.
     usage: "check FILE… --btf PATH…",
     does: "relocate objects against the types of many kernels",
     details: `  --btf PATH…      a BTF file, an ELF file with a .BTF section, either of them compressed with gzip or
-                   brotli, or a folder of such; \`kernel\` is the running one; NAME=PATH gives a name
+                   brotli (zstd from Node 22.15 on), or a folder of such; \`kernel\` is the running one;
+                   NAME=PATH gives a name
   --module NAME=PATH
                    types of a kernel module, split BTF or a .ko file, for the kernels that they belong
                    to; NAME=KERNEL:PATH says which; a PATH alone is a file or a folder, files being
@@ -52,6 +53,19 @@ something that a program needs, or a file cannot be read; with --baseline, when 
   --json           one JSON object a line
 
 Needs Linux, and root or CAP_BPF with CAP_PERFMON.
+`,
+  },
+  verify: {
+    usage: "verify FILE…",
+    does: "load every program and map of object files, each by itself, and attach nothing",
+    details: `  --log            the whole log of the verifier, also of programs that it takes
+  --btf PATH       types of the kernel, for one that brings none: a BTF file, or an ELF file with BTF
+  --set NAME=VALUE give a constant or a configuration value its value before loading
+  --json           one JSON value; an array for several files
+
+Programs of sections that begin with ? are loaded, too. Needs Linux, and root or CAP_BPF with
+CAP_PERFMON and CAP_NET_ADMIN. Exit code 1 when the verifier rejects a program, or one or a map cannot
+be loaded; what this kernel does not support is listed, and is no failure.
 `,
   },
   disasm: {
@@ -83,6 +97,75 @@ btf min OBJECT… --btf PATH… -o OUT
 FILE and PATH are BTF files or ELF files with a .BTF section, either of them compressed with gzip
 or brotli. OUT answers the CO-RE relocations of the objects as the whole does. Only kernel, module:
 and id: need Linux; id: needs root.
+`,
+  },
+  features: {
+    usage: "features",
+    does: "show what the running kernel can do, found out by trying",
+    details: `  --helpers        list the helpers of each program type, not only how many there are
+  --full           try helpers that write a warning to the kernel's log, too
+  --json           one JSON value
+
+Program types, map types and their flags, helpers, and features such as bounded loops or kinds of links: each
+is there, not there, or unknown, with the reason. Needs Linux; without root or CAP_BPF most is unknown.
+`,
+  },
+  doctor: {
+    usage: "doctor",
+    does: "say why loading or attaching would fail here, and what to do about it",
+    details: `  --json           one JSON value
+
+Looks at privileges, mounts, settings and configuration of the kernel. Exit code 1 when there are problems.
+`,
+  },
+  prog: {
+    usage: "prog list|show|dump …",
+    does: "look at the programs that the kernel holds",
+    details: `prog list [PROGRAM]      as a table
+prog show [PROGRAM]      with all that is known
+prog dump PROGRAM        the instructions as the verifier left them, with C lines
+
+PROGRAM is a number, a path in a BPF file system, or a name; \`id\`, \`pinned\`, \`name\` or \`tag\` may stand
+before it.
+
+  --json           one JSON value, with bpftool's names
+
+Needs Linux, and root or CAP_SYS_ADMIN.
+`,
+  },
+  map: {
+    usage: "map list|show|dump|get|set|delete …",
+    does: "look at the maps that the kernel holds, and change their elements",
+    details: `map list [MAP]           as a table
+map show [MAP]           with all that is known
+map dump MAP             all elements
+map get MAP KEY          one element
+map set MAP KEY VALUE    stores one
+map delete MAP KEY       removes one
+
+MAP is a number, a path in a BPF file system, or a name; \`id\`, \`pinned\` or \`name\` may stand before it. KEY and
+VALUE are JSON of the types that the map has, such as 7 or '{"pid":7}'.
+
+  --raw            keys and values as bytes, in hexadecimal
+  --noexist        set: only where there is no element yet
+  --exist          set: only where there is one
+  --json           one JSON value; of list and show with bpftool's names
+
+Needs Linux, and root or CAP_SYS_ADMIN.
+`,
+  },
+  link: {
+    usage: "link list|show|detach …",
+    does: "look at the links by which programs are attached, and detach them",
+    details: `link list [LINK]         as a table
+link show [LINK]         with all that is known
+link detach LINK         takes it from its hook, whoever holds it; Linux 5.9
+
+LINK is a number or a path in a BPF file system; \`id\` or \`pinned\` may stand before it.
+
+  --json           one JSON value, with bpftool's names
+
+Needs Linux 5.8, and root or CAP_SYS_ADMIN.
 `,
   },
 };

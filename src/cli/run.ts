@@ -8,13 +8,13 @@ import { type BpfMap, RingBuffer } from "../../maps/index.ts";
 import { attachPrograms } from "../attach.ts";
 import { type Collection, CollectionSpec } from "../collection.ts";
 import { BpfError } from "../error.ts";
-import type { KconfigValue } from "../externs/index.ts";
 import type { LoadOptions } from "../load-options.ts";
 import { type Command, CommandError, noSuch, readArguments, requireFiles } from "./command.ts";
 import { EventTable } from "./event-table.ts";
 import { plain, say, toJson } from "./output.ts";
 import { readObject } from "./read.ts";
-import { assignments, milliseconds, parseValue } from "./value.ts";
+import { assignments, milliseconds } from "./value.ts";
+import { setVariables } from "./variables.ts";
 
 /** Runs until a signal, `--duration` or `--count` ends it; then prints the maps of `--dump`. */
 export const run: Command = async (args) => {
@@ -39,7 +39,7 @@ export const run: Command = async (args) => {
   const json = values.json === true;
 
   const spec = new CollectionSpec(readObject(file).spec);
-  const kconfig = assign(spec, assignments(values.set ?? [], "--set"));
+  const kconfig = setVariables(spec, assignments(values.set ?? [], "--set"));
   const types = new Map(assignments(values.as ?? [], "--as"));
   for (const name of [...types.keys(), ...(values.dump ?? [])]) {
     if (spec.maps[name] !== undefined) continue;
@@ -53,7 +53,11 @@ export const run: Command = async (args) => {
     for (const map of Object.values<BpfMap>(collection.maps)) {
       if (map.pinnedPath !== undefined) say(`map ${map.name} stays pinned at ${map.pinnedPath}`);
     }
-    await using links = attachPrograms(Object.values(collection.programs), { onError: "skip" });
+    await using links = attachPrograms(
+      Object.values(collection.programs),
+      { onError: "skip" },
+      Object.values<BpfMap>(collection.maps),
+    );
     for (const { description } of links) say(`attached ${description}`);
     for (const { program, reason } of links.skipped) say(`skipped ${program}: ${reason}`);
     if (links.size === 0) {
@@ -69,32 +73,6 @@ export const run: Command = async (args) => {
     return 0;
   });
 };
-
-/** Gives variables their values; those of the kernel's configuration are returned for loading. */
-function assign(
-  spec: CollectionSpec,
-  values: readonly [name: string, text: string][],
-): Record<string, KconfigValue> {
-  const kconfig: Record<string, KconfigValue> = Object.create(null);
-  for (const [name, text] of values) {
-    const value = parseValue(text);
-    const variable = spec.variables[name];
-    if (variable !== undefined) {
-      try {
-        variable.set(value);
-      } catch (error) {
-        if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
-        throw new CommandError(`--set ${name}: ${error.message}`, { cause: error });
-      }
-    } else if (spec.kconfig.some((extern) => extern.name === name)) {
-      kconfig[name] = value as KconfigValue;
-    } else {
-      const names = [...Object.keys(spec.variables), ...spec.kconfig.map((extern) => extern.name)];
-      throw new CommandError(`--set: ${noSuch("the object has no variable", name, names)}`);
-    }
-  }
-  return kconfig;
-}
 
 async function load(
   spec: CollectionSpec,

@@ -1,0 +1,195 @@
+/**
+ * What decides whether loading and attaching can work on this machine, gathered without judging it.
+ *
+ * @module
+ */
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BpfError } from "../error.ts";
+import { parseConfig, readKernelConfig } from "../externs/kernel-config.ts";
+import { type FeatureAnswer, haveFeature, haveProgramType } from "../features/index.ts";
+import { effectiveCapabilities } from "../sys/capabilities.ts";
+import { type KernelRelease, release } from "../sys/kernel.ts";
+import { bpffs, cgroup2, tracefs } from "../sys/paths.ts";
+import { ProgramType } from "../uapi.ts";
+import { CONFIG_OPTIONS } from "./doctor-config.ts";
+
+/** Most pins that are counted: a crafted folder has no end. */
+const MAX_PINS = 10_000;
+
+/** What was found; undefined is what this process cannot tell. */
+export interface Facts {
+  readonly release: KernelRelease;
+  readonly architecture: string;
+  /** Whether the simplest program, one for tracing, one for packets, and one at a function load. */
+  readonly load: FeatureAnswer;
+  readonly loadTracing: FeatureAnswer;
+  readonly loadNetwork: FeatureAnswer;
+  readonly fentry: FeatureAnswer;
+  readonly kernelBtf: FeatureAnswer;
+  /** Where file systems are mounted, or the message that says how to mount them. */
+  readonly bpffs: Place;
+  readonly tracefs: Place;
+  readonly cgroup2: Place;
+  /** Whether the tracepoints can be read. */
+  readonly eventsReadable: boolean;
+  readonly capabilities: bigint | undefined;
+  readonly isInitialUserNamespace: boolean | undefined;
+  /** 0 none, 1 strict, 2 filters. */
+  readonly seccomp: number | undefined;
+  readonly unprivilegedBpfDisabled: number | undefined;
+  readonly perfEventParanoid: number | undefined;
+  readonly kptrRestrict: number | undefined;
+  readonly ftraceEnabled: number | undefined;
+  readonly jitEnable: number | undefined;
+  readonly jitHarden: number | undefined;
+  /** `none`, `integrity` or `confidentiality`. */
+  readonly lockdown: string | undefined;
+  /** Names of the active security modules. */
+  readonly securityModules: readonly string[] | undefined;
+  /** Bytes that may be locked, Infinity without a limit. */
+  readonly memlock: number | undefined;
+  /** Memory is charged to control groups, and the limit above does not count. */
+  readonly memoryCgroups: FeatureAnswer;
+  readonly hasKprobes: boolean;
+  readonly hasUprobes: boolean;
+  /** Values of the options in {@link CONFIG_OPTIONS}, null when not set; undefined when it cannot be read. */
+  readonly config: Readonly<Record<string, string | null>> | undefined;
+  readonly pins: number | undefined;
+  /** How many probes there are in tracefs, and the names of ours whose process has ended. */
+  readonly probes: number;
+  readonly orphanedProbes: readonly string[];
+}
+
+/** A mounted file system, or why there is none. */
+export type Place = { readonly path: string } | { readonly missing: string };
+
+/** Looks at this machine and this process. */
+export function collectFacts(): Facts {
+  const tracing = place(tracefs);
+  const pins = place(bpffs);
+  const status = read("/proc/self/status") ?? "";
+  return {
+    release: release(),
+    architecture: process.arch,
+    load: haveProgramType(ProgramType.SOCKET_FILTER),
+    loadTracing: haveProgramType(ProgramType.TRACEPOINT),
+    loadNetwork: haveProgramType(ProgramType.XDP),
+    fentry: haveFeature("fentry"),
+    kernelBtf: haveFeature("kernel_btf"),
+    bpffs: pins,
+    tracefs: tracing,
+    cgroup2: place(cgroup2),
+    eventsReadable: "path" in tracing && canList(join(tracing.path, "events")),
+    capabilities: effectiveCapabilities(),
+    isInitialUserNamespace: initialUserNamespace(read("/proc/self/uid_map")),
+    seccomp: number(/^Seccomp:\s*(\d+)/m.exec(status)?.[1]),
+    unprivilegedBpfDisabled: sysctl("kernel/unprivileged_bpf_disabled"),
+    perfEventParanoid: sysctl("kernel/perf_event_paranoid"),
+    kptrRestrict: sysctl("kernel/kptr_restrict"),
+    ftraceEnabled: sysctl("kernel/ftrace_enabled"),
+    jitEnable: sysctl("net/core/bpf_jit_enable"),
+    jitHarden: sysctl("net/core/bpf_jit_harden"),
+    lockdown: /\[(\w+)\]/.exec(read("/sys/kernel/security/lockdown") ?? "")?.[1],
+    securityModules: read("/sys/kernel/security/lsm")?.trim().split(","),
+    memlock: memlock(read("/proc/self/limits")),
+    memoryCgroups: haveFeature("memory_cgroups"),
+    hasKprobes: existsSync("/sys/bus/event_source/devices/kprobe"),
+    hasUprobes: existsSync("/sys/bus/event_source/devices/uprobe"),
+    config: config(),
+    pins: "path" in pins ? countPins(pins.path) : undefined,
+    ...("path" in tracing ? probesIn(tracing.path) : { probes: 0, orphanedProbes: [] }),
+  };
+}
+
+function place(find: () => string): Place {
+  try {
+    return { path: find() };
+  } catch (error) {
+    if (error instanceof BpfError) return { missing: error.message };
+    throw error;
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
+}
+
+function canList(path: string): boolean {
+  try {
+    return readdirSync(path).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function sysctl(name: string): number | undefined {
+  return number(read(`/proc/sys/${name}`)?.trim());
+}
+
+function number(text: string | undefined): number | undefined {
+  return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Whether a `uid_map` is that of the first user namespace, whose root is the machine's. */
+export function initialUserNamespace(map: string | undefined): boolean | undefined {
+  return map === undefined ? undefined : /^\s*0\s+0\s+4294967295\s*$/.test(map);
+}
+
+/** The limit of locked memory in `/proc/self/limits`. */
+export function memlock(limits: string | undefined): number | undefined {
+  const soft = /^Max locked memory\s+(\S+)/m.exec(limits ?? "")?.[1];
+  return soft === "unlimited" ? Number.POSITIVE_INFINITY : number(soft);
+}
+
+function config(): Record<string, string | null> | undefined {
+  const names = Object.keys(CONFIG_OPTIONS);
+  try {
+    const values = parseConfig(readKernelConfig(names), new Set(names));
+    return Object.fromEntries(names.map((name) => [name, values.get(name) ?? null]));
+  } catch (error) {
+    if (error instanceof BpfError) return undefined;
+    throw error;
+  }
+}
+
+/** Names below a folder that are no folders. */
+function countPins(root: string): number | undefined {
+  let count = 0;
+  const folders = [root];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    try {
+      for (const entry of readdirSync(folder, { withFileTypes: true })) {
+        if (entry.isDirectory()) folders.push(join(folder, entry.name));
+        else count++;
+        if (count >= MAX_PINS) return count;
+      }
+    } catch {
+      if (folder === root) return undefined;
+    }
+  }
+  return count;
+}
+
+/** Probes in tracefs, such as `p:ebpf/probe_12_ab do_sys_open`: whoever made them has to remove them. */
+function probesIn(root: string): Pick<Facts, "probes" | "orphanedProbes"> {
+  const text = ["kprobe_events", "uprobe_events"].map((file) => read(join(root, file)) ?? "");
+  const lines = text.join("").split("\n");
+  return {
+    probes: lines.filter((line) => line !== "").length,
+    orphanedProbes: orphans(lines, (pid) => existsSync(`/proc/${pid}`)),
+  };
+}
+
+/** Names of the probes that links of this package made, and whose process does not run any more. */
+export function orphans(lines: readonly string[], isRunning: (pid: string) => boolean): string[] {
+  return lines.flatMap((line) => {
+    const [, name, pid = ""] = /^[pr]\d*:(ebpf\/probe_(\d+)_\w+) /.exec(line) ?? [];
+    return name === undefined || isRunning(pid) ? [] : [name];
+  });
+}

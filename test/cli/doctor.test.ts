@@ -1,0 +1,176 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { checkText } from "../../src/cli/doctor.ts";
+import { type Check, capabilityNames, judgeFacts } from "../../src/cli/doctor-checks.ts";
+import { CONFIG_OPTIONS } from "../../src/cli/doctor-config.ts";
+import { type Facts, initialUserNamespace, memlock, orphans } from "../../src/cli/doctor-facts.ts";
+import type { FeatureAnswer } from "../../src/features/index.ts";
+import { ebpf } from "../helper/cli.ts";
+import { ebpfHere } from "../helper/in-process.ts";
+import { kernelTest } from "../helper/kernel.ts";
+
+const test = suite("cli: doctor");
+
+const YES: FeatureAnswer = { state: "supported", reason: "", code: undefined, since: "5.4" };
+const ALL = (1n << 41n) - 1n;
+
+/** A machine without faults. */
+const FINE: Facts = {
+  release: { text: "6.12.0-1", major: 6, minor: 12, patch: 0 },
+  architecture: "x64",
+  load: YES,
+  loadTracing: YES,
+  loadNetwork: YES,
+  fentry: YES,
+  kernelBtf: YES,
+  bpffs: { path: "/sys/fs/bpf" },
+  tracefs: { path: "/sys/kernel/tracing" },
+  cgroup2: { path: "/sys/fs/cgroup" },
+  eventsReadable: true,
+  capabilities: ALL,
+  isInitialUserNamespace: true,
+  seccomp: 0,
+  unprivilegedBpfDisabled: 2,
+  perfEventParanoid: 2,
+  kptrRestrict: 0,
+  ftraceEnabled: 1,
+  jitEnable: 1,
+  jitHarden: 0,
+  lockdown: "none",
+  securityModules: ["capability", "bpf"],
+  memlock: 8_388_608,
+  memoryCgroups: YES,
+  hasKprobes: true,
+  hasUprobes: true,
+  config: Object.fromEntries(Object.keys(CONFIG_OPTIONS).map((name) => [name, "y"])),
+  pins: 0,
+  probes: 0,
+  orphanedProbes: [],
+};
+
+test("a machine without faults has none", () => {
+  for (const { name, state, advice } of judgeFacts(FINE)) {
+    assert.equal([state, advice], ["ok", null], name);
+  }
+});
+
+const refused: FeatureAnswer = {
+  state: "unknown",
+  reason: "this process may not try it",
+  code: "EPERM",
+  since: undefined,
+};
+const absent: FeatureAnswer = { ...YES, state: "unsupported", reason: "none", code: "EINVAL" };
+
+/** A fault, the check that it changes, to what, and what the advice has to name. */
+const FAULTS: [Partial<Facts>, name: string, Check["state"], advice: RegExp][] = [
+  [{ release: { text: "4.19.0", major: 4, minor: 19, patch: 0 } }, "kernel", "warning", /5\.10/],
+  [{ capabilities: 0n }, "capabilities", "problem", /CAP_BPF.*CAP_PERFMON.*setcap/],
+  [{ capabilities: 1n << 39n }, "capabilities", "warning", /missing: CAP_PERFMON.*CAP_NET_ADMIN/],
+  [{ capabilities: undefined }, "capabilities", "unknown", /proc/],
+  [{ isInitialUserNamespace: false }, "user namespace", "problem", /token/],
+  [{ seccomp: 2 }, "seccomp", "warning", /seccomp=unconfined/],
+  [{ load: refused }, "load a program", "problem", /capabilities/],
+  [{ load: absent }, "load a program", "problem", /another kernel/],
+  [{ loadTracing: refused }, "load a tracing program", "problem", /lockdown/],
+  [{ loadNetwork: refused }, "load a network program", "warning", /seccomp/],
+  [{ fentry: absent }, "load a program at a function (fentry)", "warning", /5\.4/],
+  [{ kernelBtf: absent }, "types of the kernel (BTF)", "problem", /CONFIG_DEBUG_INFO_BTF/],
+  [
+    { bpffs: { missing: "`mount -t bpf bpf /x` mounts it" } },
+    "bpf file system",
+    "warning",
+    /mount -t/,
+  ],
+  [{ tracefs: { missing: "`mount -t tracefs`" } }, "tracefs", "warning", /mount -t tracefs/],
+  [{ eventsReadable: false }, "tracefs", "warning", /CAP_DAC_READ_SEARCH/],
+  [{ cgroup2: { missing: "`mount -t cgroup2`" } }, "cgroup2", "warning", /mount -t cgroup2/],
+  [{ unprivilegedBpfDisabled: 0 }, "kernel.unprivileged_bpf_disabled", "warning", /=2/],
+  [{ perfEventParanoid: undefined }, "kernel.perf_event_paranoid", "problem", /CONFIG_PERF_EVENTS/],
+  [{ capabilities: 1n << 39n }, "kernel.perf_event_paranoid", "warning", /CAP_PERFMON/],
+  [{ kptrRestrict: 2 }, "kernel.kptr_restrict", "warning", /=1/],
+  [{ lockdown: "confidentiality" }, "lockdown", "problem", /Secure Boot/],
+  [{ lockdown: "integrity" }, "lockdown", "warning", /Secure Boot/],
+  [{ securityModules: ["yama"] }, "security modules", "warning", /lsm=yama,bpf/],
+  [{ memoryCgroups: absent, memlock: 65_536 }, "locked memory", "warning", /ulimit -l/],
+  [{ jitEnable: 0 }, "compiler (JIT)", "warning", /bpf_jit_enable=1/],
+  [{ ftraceEnabled: 0 }, "kernel.ftrace_enabled", "warning", /ftrace_enabled=1/],
+  [{ hasKprobes: false }, "kprobes", "warning", /CONFIG_KPROBE_EVENTS/],
+  [{ hasUprobes: false }, "uprobes", "warning", /CONFIG_UPROBE_EVENTS/],
+  [{ config: undefined }, "configuration of the kernel", "warning", /\/boot\/config/],
+  [
+    { config: { ...FINE.config, CONFIG_BPF_EVENTS: null } },
+    "configuration of the kernel",
+    "warning",
+    /CONFIG_BPF_EVENTS: kprobe/,
+  ],
+  [{ orphanedProbes: ["ebpf/probe_1_ab"] }, "left behind", "warning", /-:ebpf\/probe_1_ab/],
+];
+
+test("each fault is found, and something is to be done about it", () => {
+  for (const [fault, name, state, advice] of FAULTS) {
+    const found = judgeFacts({ ...FINE, ...fault }).find((check) => check.name === name)!;
+    assert.is(found.state, state, `${name}: ${JSON.stringify(found)}`);
+    assert.match(found.advice ?? "", advice);
+    assert.ok(found.found !== "");
+  }
+});
+
+test("what /proc says is read", () => {
+  assert.is(initialUserNamespace("         0          0 4294967295\n"), true);
+  assert.is(initialUserNamespace("         0       1000          1\n"), false);
+  assert.is(initialUserNamespace(undefined), undefined);
+  const limits = (soft: string) =>
+    `Limit\nMax locked memory         ${soft}   unlimited   bytes \n`;
+  assert.is(memlock(limits("65536")), 65_536);
+  assert.is(memlock(limits("unlimited")), Number.POSITIVE_INFINITY);
+  assert.is(memlock("nothing"), undefined);
+  const lines = ["p:ebpf/probe_7_ab do_exit", "r8:ebpf/probe_8_cd do_exit", "p:perf/x do_exit", ""];
+  assert.equal(
+    orphans(lines, (pid) => pid === "7"),
+    ["ebpf/probe_8_cd"],
+  );
+  assert.equal(capabilityNames(1n << 39n), ["CAP_BPF"]);
+});
+
+interface Report {
+  ok: boolean;
+  kernel: string;
+  capabilities: string[];
+  checks: Check[];
+  config: Record<string, string | null> | null;
+}
+
+kernelTest(test, "--json: all checks of this machine; root with bpf(2) can load", async () => {
+  const { code, stdout, stderr } = await ebpfHere(["doctor", "--json"]);
+  assert.is(stderr, "");
+  const { ok, capabilities, checks, config } = JSON.parse(stdout) as Report;
+  assert.is(code, ok ? 0 : 1);
+  assert.ok(capabilities.includes("CAP_BPF"));
+  assert.equal(
+    checks.map(({ name }) => name),
+    judgeFacts(FINE).map(({ name }) => name),
+  );
+  for (const { name, state, found, advice } of checks) {
+    assert.ok(found !== "", name);
+    if (state === "warning" || state === "problem") assert.ok((advice ?? "").length > 10, name);
+  }
+  for (const name of ["load a program", "load a tracing program", "load a network program"]) {
+    assert.is(checks.find((check) => check.name === name)!.state, "ok", name);
+  }
+  if (config !== null) assert.is(config["CONFIG_BPF_SYSCALL"], "y");
+});
+
+test("text: a line for each, with what to do below", () => {
+  const one = { name: "x", state: "problem", found: "y", advice: "z\u001b" } as const;
+  assert.is(checkText(one), "PROBLEM x: y\n        → z\ufffd\n");
+  assert.is(checkText({ ...one, state: "ok", advice: null }), "ok      x: y\n");
+});
+
+test("misuse is refused by name", () => {
+  const { code, stderr } = ebpf(["doctor", "me"]);
+  assert.is(code, 2);
+  assert.match(stderr, /takes no arguments, and there is me/);
+});
+
+test.run();
