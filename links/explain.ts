@@ -43,6 +43,11 @@ export function bpfPrivileges(): string {
   return `it needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)${lockdown()}`;
 }
 
+/** What the process lacks to change the network. */
+export function networkPrivileges(): string {
+  return "it needs CAP_NET_ADMIN in the user namespace of the network, and CAP_BPF";
+}
+
 /** What the process lacks to probe the kernel. */
 export function probePrivileges(): string {
   return `${perfPrivileges()}${lockdown()}`;

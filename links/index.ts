@@ -1,24 +1,67 @@
 /**
- * Attaching programs, one function a hook: `kprobe`, `ksyscall`, `tracepoint`, `rawTracepoint`, `tracing`, `uprobe`, and the `Link` that they return.
+ * Attaching programs, one function a hook, such as `kprobe`, `tracepoint`, `xdp` or `cgroup`, and the `Link` that they return.
  *
  * @module
  */
 
 export { type NearMatchOptions, nearMatches } from "../src/near-matches.ts";
+export { NetworkNamespace } from "../src/sys/network-namespace.ts";
+export type { AnchorOptions, Neighbour } from "./anchor.ts";
 export type { AttachableProgram } from "./arguments.ts";
+export type { AttachedPrograms } from "./attached.ts";
+export { type Cgroup, type CgroupOptions, cgroup, cgroupPrograms } from "./cgroup.ts";
 export { Executable } from "./executable.ts";
+export { type FreplaceOptions, type FreplaceTarget, freplace } from "./freplace.ts";
 export type { LinkDetails, LinkInfo } from "./info.ts";
+export { interfaces, type NetworkInterface } from "./interface.ts";
+export { IteratorLink, type IteratorOptions, iterator } from "./iterator.ts";
 export { type KprobeOptions, type KsyscallOptions, kprobe, ksyscall } from "./kprobe.ts";
-export { Link, type LinkKind } from "./link.ts";
+export {
+  type KprobeMultiOptions,
+  type KprobeMultiTargets,
+  kprobeMulti,
+  tracedFunctions,
+} from "./kprobe-multi.ts";
+export { Link, type LinkKind, type LinkUpdateOptions } from "./link.ts";
+export { LinkGroup } from "./link-group.ts";
+export { type NetfilterOptions, netfilter } from "./netfilter.ts";
+export { flowDissector, type NamespaceOptions, namespacePrograms, skLookup } from "./netns.ts";
+export { listLinks, openLink } from "./open.ts";
 export { type RawTracepointOptions, rawTracepoint } from "./raw-tracepoint.ts";
+export {
+  type HardwareCounter,
+  perfEvent,
+  SamplingLink,
+  type SamplingOptions,
+  type SoftwareCounter,
+} from "./sampling.ts";
+export { reuseport, type SocketTarget, socketFilter } from "./socket.ts";
+export {
+  type SocketMapTarget,
+  type SockmapOptions,
+  sockmap,
+  sockmapPrograms,
+} from "./sockmap.ts";
+export { StructOpsLink, structOps } from "./struct-ops.ts";
 export type { ProbeSymbol } from "./symbol-lookup.ts";
 export { TargetError } from "./target-error.ts";
+export { type TcOptions, tc } from "./tc.ts";
+export {
+  type Direction,
+  interfacePrograms,
+  type NetkitOptions,
+  netkit,
+  type TcxOptions,
+  tcx,
+} from "./tcx.ts";
 export { type TracepointOptions, tracepoint } from "./tracepoint.ts";
 export { type TracingOptions, tracing } from "./tracing.ts";
 export { type UprobeOptions, uprobe } from "./uprobe.ts";
+export { type UprobeMultiOptions, uprobeMulti } from "./uprobe-multi.ts";
 export {
   parseUprobeSection,
   parseUprobeTarget,
   type UprobeSection,
   type UprobeTarget,
 } from "./uprobe-target.ts";
+export { type XdpMode, type XdpOptions, xdp } from "./xdp.ts";

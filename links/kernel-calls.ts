@@ -5,13 +5,14 @@
  */
 
 import { SyscallError } from "../src/error.ts";
-import { linkCreate, rawTracepointOpen } from "../src/sys/bpf.ts";
+import { linkCreate, programAttach, rawTracepointOpen } from "../src/sys/bpf.ts";
 import { perfEnable, perfSetBpf } from "../src/sys/perf.ts";
 
 /** What the attach functions call. */
 export interface KernelCalls {
   readonly linkCreate: typeof linkCreate;
   readonly rawTracepointOpen: typeof rawTracepointOpen;
+  readonly programAttach: typeof programAttach;
   readonly perfSetBpf: typeof perfSetBpf;
   readonly perfEnable: typeof perfEnable;
 }
@@ -20,6 +21,7 @@ export interface KernelCalls {
 export const runningKernel: KernelCalls = {
   linkCreate,
   rawTracepointOpen,
+  programAttach,
   perfSetBpf,
   perfEnable,
 };

@@ -1,23 +1,21 @@
 /**
  * Attaches programs to functions of the kernel and of its modules: kprobe, kretprobe and, by the name of a system call,
- * ksyscall, through the kernel's kprobe events. Many probes in one link (kprobe.multi) are not here.
+ * ksyscall, through the kernel's kprobe unit or tracefs. Many probes in one link are in `kprobe-multi.ts`.
  *
  * @module
  */
 
 import { nearMatches } from "../src/near-matches.ts";
 import { checkOptions } from "../src/options.ts";
-import type { FileDescriptor } from "../src/sys/fd.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
-import { perfEventOpen } from "../src/sys/perf.ts";
 import { syscallWrapper } from "../src/sys/syscall-name.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType, unsigned64, unsignedSafe } from "./arguments.ts";
 import { explain, probePrivileges, type Reasons } from "./explain.ts";
 import { failedWith } from "./kernel-calls.ts";
+import { kprobeUnit, type OpenKprobe, openKprobe, type Place, placeText } from "./kprobe-unit.ts";
 import type { Link } from "./link.ts";
 import { attachToEvent } from "./perf-event.ts";
-import { type ProbeUnit, probeUnit } from "./pmu.ts";
 import { type SymbolOffset, splitOffset } from "./symbol-offset.ts";
 import { TargetError } from "./target-error.ts";
 
@@ -29,6 +27,13 @@ export interface KprobeOptions {
   retprobe?: boolean;
   /** What the program reads with `bpf_get_attach_cookie`, Linux 5.15. Default 0. */
   cookie?: bigint | number;
+  /**
+   * For return probes: how many calls may be under way at once before returns are missed, up to 4096. Default: what the kernel chooses,
+   * twice the CPUs or 10. It takes tracefs.
+   */
+  maxactive?: number;
+  /** True puts the probe by way of tracefs. Default: only where the kernel has no kprobe unit, and for `maxactive`. */
+  tracefs?: boolean;
 }
 
 /** How to put a kprobe on a system call. */
@@ -37,8 +42,13 @@ export type KsyscallOptions = Omit<KprobeOptions, "offset">;
 /** More than enough to compare with each of 300,000 names once. */
 const SUGGESTION_BUDGET = 40_000_000;
 
+/** `KRETPROBE_MAXACTIVE_MAX` of kernel/trace/trace_kprobe.c. */
+const MOST_ACTIVE = 4096;
+const OPTIONS = ["offset", "retprobe", "cookie", "maxactive", "tracefs"];
+
 /**
- * Attaches a program of type kprobe to `symbol`, a function of the kernel or of a loaded module, or to `SYMBOL+OFFSET`; Linux 4.17.
+ * Attaches a program of type kprobe to `symbol`, a function of the kernel or of a loaded module, to `SYMBOL+OFFSET`, or to an address;
+ * Linux 4.17, by way of tracefs 4.1. Of a list of symbols it takes the first that the kernel has.
  * `sys_clone` finds `__x64_sys_clone`, or what the running architecture calls it, when the kernel has no function of the
  * shorter name. An offset that does not fall on an instruction is a SyscallError with code EILSEQ.
  *
@@ -48,11 +58,24 @@ const SUGGESTION_BUDGET = 40_000_000;
  */
 export function kprobe(
   program: AttachableProgram,
-  symbol: string,
+  symbol: string | bigint | readonly string[],
   options: KprobeOptions = {},
 ): Link {
-  checkOptions("kprobe", options, ["offset", "retprobe", "cookie"]);
-  const place = splitOffset(symbol);
+  checkOptions("kprobe", options, OPTIONS);
+  if (typeof symbol === "bigint") return atAddress(program, symbol, options);
+  const symbols = typeof symbol === "string" ? [symbol] : symbol;
+  if (!Array.isArray(symbols) || symbols.length === 0) {
+    throw new TypeError(
+      "kprobe: give a symbol, a list of symbols that is not empty, or an address",
+    );
+  }
+  const candidates = symbols.flatMap((one) => placesOf(one, options));
+  return attach(program, candidates, symbols.join(" or "), options);
+}
+
+/** A symbol, and what a system call of that name may be called. */
+function placesOf(symbol: string, options: KprobeOptions): SymbolOffset[] {
+  const place = typeof symbol === "string" ? splitOffset(symbol) : undefined;
   if (place === undefined || symbol.includes("\0")) {
     throw new TypeError(`kprobe: ${JSON.stringify(symbol)} is not SYMBOL or SYMBOL+OFFSET`);
   }
@@ -71,12 +94,7 @@ export function kprobe(
   const call = /^sys_(\w+)$/.exec(place.symbol)?.[1];
   const wrapper = call === undefined ? undefined : syscallWrapper(call);
   const symbols = wrapper === undefined ? [place.symbol] : [place.symbol, wrapper];
-  return attach(
-    program,
-    symbols.map((name) => ({ symbol: name, offset })),
-    symbol,
-    options,
-  );
+  return symbols.map((name) => ({ symbol: name, offset }));
 }
 
 /**
@@ -88,7 +106,7 @@ export function ksyscall(
   call: string,
   options: KsyscallOptions = {},
 ): Link {
-  checkOptions("ksyscall", options, ["retprobe", "cookie"]);
+  checkOptions("ksyscall", options, OPTIONS.slice(1));
   if (!/^\w+$/.test(call)) {
     throw new TypeError(`ksyscall: ${JSON.stringify(call)} is not the name of a system call`);
   }
@@ -103,62 +121,65 @@ export function ksyscall(
   );
 }
 
+function atAddress(program: AttachableProgram, address: bigint, options: KprobeOptions): Link {
+  if (address <= 0n || address !== unsigned64(address, "the address")) {
+    throw new RangeError(`kprobe: ${address} is no address`);
+  }
+  if (options.offset !== undefined) {
+    throw new TypeError("kprobe: an address takes no offset; add it");
+  }
+  const place = `0x${address.toString(16)}`;
+  return attach(program, [{ symbol: "", offset: 0, address }], place, options);
+}
+
 /** Attaches to the first of `candidates` that the kernel has. */
 function attach(
   program: AttachableProgram,
-  candidates: readonly SymbolOffset[],
+  candidates: readonly Place[],
   wanted: string,
   options: KprobeOptions,
 ): Link {
   requireType(program, [ProgramType.KPROBE], "kprobe");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const kind = options.retprobe === true ? "kretprobe" : "kprobe";
-  const unit = probeUnit("kprobe");
+  const maxactive = maxactiveOf(options);
+  const unit = kprobeUnit(options);
   const doing = `cannot attach program ${program.name} to ${kind}`;
   let absent: unknown;
   for (const candidate of candidates) {
     const target = `${kind} ${placeText(candidate)}`;
-    let event: FileDescriptor;
+    let opened: OpenKprobe;
     try {
-      event = openKprobe(unit, candidate, kind === "kretprobe", target);
+      const isReturn = kind === "kretprobe";
+      opened = openKprobe(unit, candidate, { isReturn, maxactive }, target);
     } catch (error) {
       if (!failedWith(error, "ENOENT")) throw reasonOf(error, doing, candidate);
       absent ??= error;
       continue;
     }
-    return attachToEvent(program, event, { kind, target, cookie, reasons: {} });
+    const { event, remove } = opened;
+    const attachment = { kind, target, cookie, reasons: {} } as const;
+    return attachToEvent(
+      program,
+      event,
+      remove === undefined ? attachment : { ...attachment, afterClose: remove },
+    );
   }
   throw noSuchFunction(`${doing} ${wanted}`, wanted, absent);
 }
 
-function openKprobe(
-  unit: ProbeUnit,
-  { symbol, offset }: SymbolOffset,
-  isReturn: boolean,
-  target: string,
-): FileDescriptor {
-  return perfEventOpen(
-    {
-      type: unit.type,
-      config: isReturn ? unit.retprobe : 0n,
-      config1: symbol,
-      config2: offset,
-      bits: ["disabled"],
-    },
-    // One event is enough: the program runs on every CPU that comes by.
-    -1,
-    0,
-    undefined,
-    0,
-    `event of ${target}`,
+function maxactiveOf({ maxactive, retprobe, tracefs }: KprobeOptions): number | undefined {
+  if (maxactive === undefined) return undefined;
+  if (retprobe !== true || tracefs === false) {
+    throw new TypeError("kprobe: maxactive is of return probes, and takes tracefs");
+  }
+  if (Number.isInteger(maxactive) && maxactive >= 1 && maxactive <= MOST_ACTIVE) return maxactive;
+  throw new RangeError(
+    `kprobe: maxactive is ${maxactive}, not a whole number from 1 to ${MOST_ACTIVE}`,
   );
 }
 
-function placeText({ symbol, offset }: SymbolOffset): string {
-  return offset === 0 ? symbol : `${symbol}+0x${offset.toString(16)}`;
-}
-
-function reasonOf(error: unknown, doing: string, candidate: SymbolOffset): unknown {
+function reasonOf(error: unknown, doing: string, candidate: Place): unknown {
   const place = placeText(candidate);
   if (failedWith(error, "EADDRNOTAVAIL")) {
     return new TargetError(
@@ -179,10 +200,10 @@ function reasonOf(error: unknown, doing: string, candidate: SymbolOffset): unkno
 }
 
 function noSuchFunction(doing: string, wanted: string, cause: unknown): TargetError {
-  const symbol = splitOffset(wanted)?.symbol ?? wanted;
+  const symbol = splitOffset(wanted.split(" or ", 1)[0] ?? wanted)?.symbol ?? wanted;
   const suggestions = nearMatches(symbol, functionNames(), { budget: SUGGESTION_BUDGET });
   return new TargetError(
-    `${doing}: the kernel has no function ${symbol}; the compiler may have inlined it, or its module is not loaded`,
+    `${doing}: the kernel has no function ${wanted.includes(" or ") ? wanted : symbol}; the compiler may have inlined it, or its module is not loaded`,
     { target: symbol, suggestions, cause },
   );
 }

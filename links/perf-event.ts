@@ -22,6 +22,8 @@ export interface PerfAttachment {
   cookie: bigint;
   /** What errno values of the attachment mean at this hook. */
   reasons: Reasons;
+  /** What else there is to remove once the event is closed. */
+  afterClose?: () => void;
 }
 
 const REASONS: Reasons = {
@@ -40,13 +42,14 @@ export function attachToEvent(
   attachment: PerfAttachment,
   kernel: KernelCalls = runningKernel,
 ): Link {
-  const { kind, target } = attachment;
+  const { kind, target, afterClose } = attachment;
+  const common = afterClose === undefined ? { kind } : { kind, afterClose };
   const description = `${program.name} to ${target}`;
   try {
     const link = createLink(program, event, attachment, kernel);
     if (link !== undefined) {
       enableThenRelease(link, event, kernel);
-      return new Link({ kind, description, fd: link, isKernelLink: true });
+      return new Link({ ...common, description, fd: link, isKernelLink: true });
     }
     if (attachment.cookie !== 0n) {
       throw new UnsupportedError(
@@ -56,9 +59,10 @@ export function attachToEvent(
     }
     kernel.perfSetBpf(event, program.fd);
     kernel.perfEnable(event);
-    return new Link({ kind, description, fd: event, isKernelLink: false });
+    return new Link({ ...common, description, fd: event, isKernelLink: false });
   } catch (error) {
     event.close();
+    afterClose?.();
     throw explain(error, `cannot attach program ${description}`, {
       ...REASONS,
       ...attachment.reasons,

@@ -25,7 +25,8 @@ export interface TracingOptions {
   cookie?: bigint | number;
 }
 
-const KINDS: Readonly<Record<number, LinkKind>> = {
+/** Kinds of links by {@link AttachType}. */
+export const TRACING_KINDS: Readonly<Record<number, LinkKind>> = {
   [AttachType.TRACE_RAW_TP]: "tp_btf",
   [AttachType.TRACE_FENTRY]: "fentry",
   [AttachType.TRACE_FEXIT]: "fexit",
@@ -61,7 +62,7 @@ export function attachTracing(
   kernel: KernelCalls = runningKernel,
 ): Link {
   requireType(program, [ProgramType.TRACING, ProgramType.LSM], "tracing hook");
-  const kind = KINDS[program.attachType];
+  const kind = TRACING_KINDS[program.attachType];
   if (kind === undefined) {
     throw new TypeError(
       `cannot attach program "${program.name}" as tracing: it was loaded for attach type ` +

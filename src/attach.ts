@@ -4,28 +4,23 @@
  * @module
  */
 
-import {
-  kprobe,
-  ksyscall,
-  type Link,
-  rawTracepoint,
-  tracepoint,
-  tracing,
-  uprobe,
-} from "../links/index.ts";
+import { type Link, structOps } from "../links/index.ts";
+import { type BpfMap, StructOpsMap } from "../maps/index.ts";
+import { type AttachPlaces, attachBySection, PLACE_NAMES } from "./attach-section.ts";
 import { abandonAll, closeAll } from "./close-all.ts";
 import { checkOptions } from "./options.ts";
 import type { Program } from "./program.ts";
-import { sectionMeaning } from "./spec/index.ts";
+import { ProgramType } from "./uapi.ts";
 
-/** How to attach a collection. */
-export interface AttachOptions {
+/** How to attach a collection, and where those programs go whose sections do not say it. */
+export interface AttachOptions extends AttachPlaces {
   /** What to do when a program cannot be attached. Default `throw`: detach the others and throw its error. */
   onError?: "throw" | "skip";
 }
 
 /** A program that was not attached, and why. */
 export interface Skipped {
+  /** Its name; of a function table that of the map. */
   program: string;
   section: string;
   reason: string;
@@ -33,30 +28,38 @@ export interface Skipped {
   error?: unknown;
 }
 
-/** The links of a collection, by program. Closing it detaches all of them. */
+/** The links of a collection, by program, and of function tables by map. Closing it detaches all of them. */
 export class AttachedLinks implements Disposable, AsyncDisposable, Iterable<Link> {
   /** Links by the name of the program. */
   readonly byProgram: ReadonlyMap<string, Link>;
+  /** Links of function tables (struct_ops) by the name of the map; their programs are in no other link. */
+  readonly byMap: ReadonlyMap<string, Link>;
   /** Programs that were not attached. */
   readonly skipped: readonly Skipped[];
 
   /** @internal */
-  constructor(byProgram: ReadonlyMap<string, Link>, skipped: readonly Skipped[]) {
+  constructor(
+    byProgram: ReadonlyMap<string, Link>,
+    byMap: ReadonlyMap<string, Link>,
+    skipped: readonly Skipped[],
+  ) {
     this.byProgram = byProgram;
+    this.byMap = byMap;
     this.skipped = skipped;
   }
 
   get size(): number {
-    return this.byProgram.size;
+    return this.byProgram.size + this.byMap.size;
   }
 
-  [Symbol.iterator](): IterableIterator<Link> {
-    return this.byProgram.values();
+  *[Symbol.iterator](): IterableIterator<Link> {
+    yield* this.byProgram.values();
+    yield* this.byMap.values();
   }
 
   /** Detaches all; where the kernel is slow at it, {@link AttachedLinks.closeAsync} does not block. */
   close(): void {
-    closeAll(this.byProgram.values());
+    closeAll(this);
   }
 
   /** Detaches all, in parallel and off this thread. */
@@ -75,35 +78,13 @@ export class AttachedLinks implements Disposable, AsyncDisposable, Iterable<Link
   }
 }
 
-type Attach = (program: Program) => Link;
-
-/** How programs of a section are attached; sections that are not here cannot be attached by name alone. */
-const BY_SECTION: Readonly<Record<string, Attach>> = {
-  tracepoint: (program) => tracepoint(program, program.attachTo.replace("/", ":")),
-  tp: (program) => tracepoint(program, program.attachTo.replace("/", ":")),
-  raw_tracepoint: (program) => rawTracepoint(program, program.attachTo),
-  raw_tp: (program) => rawTracepoint(program, program.attachTo),
-  "raw_tracepoint.w": (program) => rawTracepoint(program, program.attachTo),
-  "raw_tp.w": (program) => rawTracepoint(program, program.attachTo),
-  tp_btf: tracing,
-  fentry: tracing,
-  fexit: tracing,
-  fmod_ret: tracing,
-  lsm: tracing,
-  kprobe: (program) => kprobe(program, program.attachTo),
-  kretprobe: (program) => kprobe(program, program.attachTo, { retprobe: true }),
-  ksyscall: (program) => ksyscall(program, program.attachTo),
-  kretsyscall: (program) => ksyscall(program, program.attachTo, { retprobe: true }),
-  uprobe: (program) => uprobe(program, program.attachTo),
-  uretprobe: (program) => uprobe(program, program.attachTo, { retprobe: true }),
-};
-
 /** Attaches each program by its section. */
 export function attachPrograms(
   programs: readonly Program[],
   options: AttachOptions,
+  maps: readonly BpfMap[] = [],
 ): AttachedLinks {
-  checkOptions("attach programs", options, ["onError"]);
+  checkOptions("attach programs", options, ["onError", ...PLACE_NAMES]);
   const { onError = "throw" } = options;
   if (onError !== "throw" && onError !== "skip") {
     throw new TypeError(
@@ -111,39 +92,39 @@ export function attachPrograms(
     );
   }
   const links = new Map<string, Link>();
+  const tables = new Map<string, Link>();
   const skipped: Skipped[] = [];
   for (const program of programs) {
     const { name, section } = program;
-    const attach = attacher(section);
-    if (attach === undefined || program.attachTo === "") {
-      skipped.push({ program: name, section, reason: whyNot(section, attach !== undefined) });
-      continue;
-    }
+    // These are members of function tables.
+    if (program.type === ProgramType.STRUCT_OPS) continue;
     try {
-      links.set(name, attach(program));
+      const attached = attachBySection(program, options);
+      if (typeof attached === "string") skipped.push({ program: name, section, reason: attached });
+      else links.set(name, attached);
     } catch (error) {
       if (onError === "throw") {
         abandonAll(links.values());
         throw error;
       }
-      const reason = error instanceof Error ? error.message : String(error);
-      skipped.push({ program: name, section, reason, error });
+      skipped.push({ program: name, section, reason: messageOf(error), error });
     }
   }
-  return new AttachedLinks(links, skipped);
+  for (const map of maps) {
+    if (!(map instanceof StructOpsMap)) continue;
+    try {
+      tables.set(map.name, structOps(map));
+    } catch (error) {
+      if (onError === "throw") {
+        abandonAll([...links.values(), ...tables.values()]);
+        throw error;
+      }
+      skipped.push({ program: map.name, section: "struct_ops", reason: messageOf(error), error });
+    }
+  }
+  return new AttachedLinks(links, tables, skipped);
 }
 
-function attacher(section: string): Attach | undefined {
-  const { prefix } = sectionMeaning(section);
-  // A sleepable program attaches as any other.
-  const key = prefix.replace(/\.s$/, "");
-  return Object.hasOwn(BY_SECTION, key) ? BY_SECTION[key] : undefined;
-}
-
-function whyNot(section: string, isKnown: boolean): string {
-  if (isKnown) return `section ${section} names no target, such as ${section}/TARGET`;
-  const { prefix } = sectionMeaning(section);
-  return prefix === ""
-    ? `section ${section} does not tell what kind of program this is`
-    : `this version does not attach ${prefix} programs by their section`;
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

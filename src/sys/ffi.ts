@@ -56,6 +56,13 @@ export interface Native {
   readonly pageSize: Foreign<[]>;
   readonly pidfdOpen: Foreign<[number: number, pid: number, flags: number]>;
   readonly prlimit: Foreign<[pid: number, resource: number, limit: number, old: number]>;
+  readonly socket: Foreign<[domain: number, type: number, protocol: number]>;
+  readonly send: Foreign<[fd: number, buffer: number, size: number, flags: number]>;
+  readonly setsockopt: Foreign<
+    [fd: number, level: number, option: number, value: number, size: number]
+  >;
+  readonly unshare: Foreign<[flags: number]>;
+  readonly setns: Foreign<[fd: number, type: number]>;
   /** The calling thread's errno; inside the callback of an `async` call, that call's. */
   errno(): number;
   /**
@@ -159,6 +166,11 @@ export function loadNative(where: Platform): Native {
     pageSize: declare("getpagesize", "int"),
     pidfdOpen: declare("syscall", "int", "int", "int", "uint"),
     prlimit: declare("prlimit", "int", "int", "int", "uintptr_t", "uintptr_t"),
+    socket: declare("socket", "int", "int", "int", "int"),
+    send: declare("send", "intptr_t", "int", "uintptr_t", "size_t", "int"),
+    setsockopt: declare("setsockopt", "int", "int", "int", "int", "uintptr_t", "uint"),
+    unshare: declare("unshare", "int", "int"),
+    setns: declare("setns", "int", "int", "int"),
     errno: koffi.errno,
     address: (bytes) => Number(koffi.address(bytes)),
     view: koffi.view,

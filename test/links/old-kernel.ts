@@ -29,3 +29,6 @@ export const kernelBefore610: KernelCalls = {
       ? runningKernel.rawTracepointOpen(program, name, cookie, what)
       : refuse("RAW_TRACEPOINT_OPEN"),
 };
+
+/** Knows no links of XDP (5.9), and none of cgroups (5.7) and others. */
+export const kernelBefore59: KernelCalls = kernelBefore515;

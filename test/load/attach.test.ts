@@ -4,7 +4,9 @@ import * as assert from "uvu/assert";
 import { CollectionSpec } from "../../src/collection.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { isOlderThan, kernelTest } from "../helper/kernel.ts";
+import { inOwnCgroup } from "../links/cgroups.ts";
+import { inOwnNetwork } from "../links/network.ts";
 
 const attaching = suite("load: attach by section");
 
@@ -68,6 +70,77 @@ kernelTest(
       assert.instance(error, Error);
       assert.match(reason, /no_such_tracepoint/);
     }
+  },
+);
+
+kernelTest(
+  attaching,
+  "programs whose sections name no place go where the caller says, or are skipped with what would help",
+  async () => {
+    await assertNothingLeft(async () => {
+      const spec = read("sections.el.o");
+      const wanted = {
+        on_xdp: "xdp",
+        on_cgroup_skb_egress: "cgroup",
+        on_sk_lookup: "sk_lookup",
+        on_perf_event: "perf_event",
+        on_iter_task: "iter",
+      };
+      const unplaced = {
+        on_socket: /socketFilter/,
+        on_tc: /tc\(program, interface, \{ direction \}\)/,
+        on_cgroup_skb: /\{ attachType \}/,
+        on_sk_reuseport: /reuseport/,
+        on_sk_msg: /sockmap/,
+        on_iter_bpf_map_elem: /iterator\(program, \{ map \}\)/,
+      };
+      const names = [...Object.keys(wanted), ...Object.keys(unplaced)];
+      for (const [name, program] of Object.entries(spec.programs)) {
+        program.autoload = names.includes(name);
+      }
+      await using bpf = await spec.load();
+      {
+        using links = bpf.attach();
+        assert.equal([...links.byProgram.keys()], ["on_iter_task"]);
+        const reason = (name: string): string | undefined =>
+          links.skipped.find(({ program }) => program === name)?.reason;
+        assert.match(
+          String(reason("on_xdp")),
+          /section xdp does not say where: attach\(\{ interface/,
+        );
+        assert.match(String(reason("on_perf_event")), /attach\(\{ sampling/);
+      }
+      await inOwnNetwork(async (namespace) => {
+        await inOwnCgroup((cgroup) => {
+          using links = bpf.attach({ interface: "lo", cgroup, namespace, sampling: {} });
+          const kinds = [...links.byProgram].map(([name, { kind }]) => [name, kind]);
+          assert.equal(Object.fromEntries(kinds), wanted);
+          assert.is(links.skipped.length, Object.keys(unplaced).length);
+          for (const { program, reason } of links.skipped) {
+            assert.match(reason, unplaced[program as keyof typeof unplaced], program);
+          }
+        });
+      });
+    });
+  },
+);
+
+kernelTest(
+  attaching,
+  "section tc/ingress: tcx, or tc where there is none",
+  { needs: "clsact and BPF filters", config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF"] },
+  async () => {
+    const spec = read("sections-new.el.o");
+    for (const [name, program] of Object.entries(spec.programs)) {
+      program.autoload = name === "on_tc_ingress";
+    }
+    await using bpf = await spec.load();
+    await inOwnNetwork(() => {
+      using links = bpf.attach({ interface: "lo" });
+      assert.is(links.byProgram.get("on_tc_ingress")?.kind, isOlderThan("6.6") ? "tc" : "tcx");
+      const place = { interfce: "lo" } as object;
+      assert.throws(() => bpf.attach(place), /unknown option "interfce"; did you mean "interface"/);
+    });
   },
 );
 

@@ -1,0 +1,263 @@
+/**
+ * Attaches programs to cgroups: they see, and decide on, what the processes in a cgroup and below it do. Of version 2 only.
+ *
+ * @module
+ */
+
+import { checkOptions } from "../src/options.ts";
+import { programDetach } from "../src/sys/bpf.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { openDirectory } from "../src/sys/file.ts";
+import { cgroup2 } from "../src/sys/paths.ts";
+import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
+import { ANCHOR_OPTIONS, type AnchorOptions, anchorOf } from "./anchor.ts";
+import { type AttachableProgram, requireType } from "./arguments.ts";
+import { type AttachedPrograms, attachedText, queryPrograms } from "./attached.ts";
+import { explain, networkPrivileges, type Reasons } from "./explain.ts";
+import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
+import { Link } from "./link.ts";
+import { TargetError } from "./target-error.ts";
+
+/** A cgroup: the path of its folder, or the number of an open descriptor of it. */
+export type Cgroup = string | number;
+
+/** How to attach to a cgroup. Anchors: Linux 6.17. */
+export interface CgroupOptions extends AnchorOptions {
+  /** What to attach as, `AttachType`. Default: what the program was loaded for, which `cgroup/skb` programs leave open. */
+  attachType?: number;
+  /**
+   * False attaches without a link, so that the program stays after this process has ended. Default: through a link (Linux 5.7),
+   * without where there are none.
+   */
+  link?: boolean;
+  /**
+   * Without a link only. `multi`: beside other programs, here and in descendants; `override`: alone, until a descendant has its own;
+   * `exclusive`: alone, and descendants have none. Default `multi`, as links are.
+   */
+  mode?: "multi" | "override" | "exclusive";
+}
+
+/** Types of programs that cgroups run. */
+export const CGROUP_TYPES: readonly number[] = [
+  ProgramType.CGROUP_SKB,
+  ProgramType.CGROUP_SOCK,
+  ProgramType.CGROUP_SOCK_ADDR,
+  ProgramType.CGROUP_DEVICE,
+  ProgramType.CGROUP_SYSCTL,
+  ProgramType.CGROUP_SOCKOPT,
+  ProgramType.SOCK_OPS,
+  ProgramType.LSM,
+];
+/** The only hook of some types, for which the kernel takes programs that say none. */
+const ONLY: Readonly<Record<number, number>> = {
+  [ProgramType.CGROUP_DEVICE]: AttachType.CGROUP_DEVICE,
+  [ProgramType.CGROUP_SYSCTL]: AttachType.CGROUP_SYSCTL,
+  [ProgramType.SOCK_OPS]: AttachType.CGROUP_SOCK_OPS,
+  [ProgramType.LSM]: AttachType.LSM_CGROUP,
+};
+/** `BPF_F_ALLOW_OVERRIDE`, `BPF_F_ALLOW_MULTI`. */
+const MODES = { override: 1, multi: 2, exclusive: 0 };
+const REPLACE = 4;
+
+/**
+ * Attaches a program to a cgroup of version 2; Linux 4.10, through a link 5.7. It runs for the processes in it and in those below.
+ *
+ * @throws TargetError for a path that is no cgroup; SyscallError such as EPERM without privileges or where an ancestor's program
+ * excludes it; TypeError for a program of another type.
+ */
+export function cgroup(
+  program: AttachableProgram,
+  cgroup: Cgroup,
+  options: CgroupOptions = {},
+): Link {
+  return attachCgroup(program, cgroup, options);
+}
+
+/**
+ * What is attached to a cgroup as `attachType`, Linux 4.15; `effective` adds what it has from its ancestors.
+ *
+ * @throws TargetError for a path that is no cgroup; SyscallError.
+ */
+export function cgroupPrograms(
+  cgroup: Cgroup,
+  attachType: number,
+  options: { effective?: boolean } = {},
+): AttachedPrograms {
+  checkOptions("cgroupPrograms", options, ["effective"]);
+  using target = openCgroup(cgroup, "cannot list programs of a cgroup");
+  return queryPrograms(target, attachType, options.effective);
+}
+
+/** The same on any kernel. */
+export function attachCgroup(
+  program: AttachableProgram,
+  cgroup: Cgroup,
+  options: CgroupOptions,
+  kernel: KernelCalls = runningKernel,
+): Link {
+  checkOptions("cgroup", options, ["attachType", "link", "mode", ...ANCHOR_OPTIONS]);
+  requireType(program, CGROUP_TYPES, "cgroup");
+  const { mode = "multi", link = true } = options;
+  if (!Object.hasOwn(MODES, mode)) {
+    throw new TypeError(
+      `cgroup: mode is ${JSON.stringify(mode)}, not "multi", "override" or "exclusive"`,
+    );
+  }
+  if (link && options.mode !== undefined && mode !== "multi") {
+    throw new TypeError(`cgroup: mode ${mode} takes \`link: false\`; links are multi`);
+  }
+  const neighbour = options.before ?? options.after;
+  if (neighbour !== undefined && neighbour !== "all" && neighbour instanceof Link !== link) {
+    throw new TypeError(
+      "cgroup: links go before and after links, programs that are attached without a link before and after programs",
+    );
+  }
+  const attachType = options.attachType ?? ONLY[program.type] ?? program.attachType;
+  const { flags, anchor } = anchorOf(options, "cgroup");
+  const doing = `cannot attach program ${program.name} to a cgroup`;
+  const target = openCgroup(cgroup, doing);
+  const hook = nameOf(AttachType, attachType)
+    .toLowerCase()
+    .replace(/^cgroup_/, "");
+  const description = `${program.name} to ${hook} of ${target.what}`;
+  const common = { kind: "cgroup", description, types: [program.type] } as const;
+  try {
+    if (link) {
+      const attributes = { program: program.fd, target, attachType, flags, anchor };
+      const fd = createLink(attributes, `link to ${target.what}`, kernel);
+      if (fd !== undefined) {
+        target.close();
+        return new Link({ ...common, fd, isKernelLink: true });
+      }
+    }
+    const attachFlags = MODES[mode] | flags;
+    kernel.programAttach({
+      target,
+      program: program.fd,
+      attachType,
+      flags: attachFlags,
+      ...anchor,
+    });
+  } catch (error) {
+    const reason = explain(
+      error,
+      `cannot attach program ${description}`,
+      reasons(target, attachType),
+    );
+    target.close();
+    throw reason;
+  }
+  const manual = new Manual(program, target, attachType, MODES[mode]);
+  return new Link({ ...common, fd: target, isKernelLink: false, manual });
+}
+
+/** Undefined on kernels without links of cgroups: before Linux 5.7. */
+function createLink(
+  attributes: Parameters<KernelCalls["linkCreate"]>[0],
+  what: string,
+  kernel: KernelCalls,
+): FileDescriptor | undefined {
+  try {
+    return kernel.linkCreate(attributes, what);
+  } catch (error) {
+    // Whatever else is wrong is so without a link, too, and said there.
+    if (failedWith(error, "EINVAL") && attributes.anchor === undefined) return undefined;
+    throw error;
+  }
+}
+
+/** A program that was attached without a link. */
+class Manual {
+  readonly #target: FileDescriptor;
+  readonly #attachType: number;
+  readonly #mode: number;
+  #current: FileDescriptor;
+
+  constructor(
+    program: AttachableProgram,
+    target: FileDescriptor,
+    attachType: number,
+    mode: number,
+  ) {
+    this.#current = program.fd.duplicate();
+    this.#target = target;
+    this.#attachType = attachType;
+    this.#mode = mode;
+  }
+
+  detach(): void {
+    using program = this.#current;
+    try {
+      programDetach({ target: this.#target, program, attachType: this.#attachType });
+    } catch (error) {
+      // It was detached by somebody else.
+      if (!failedWith(error, "ENOENT") && !failedWith(error, "EINVAL")) throw error;
+    }
+  }
+
+  replace(next: AttachableProgram, expected: AttachableProgram | undefined): void {
+    const isMulti = this.#mode === MODES.multi;
+    try {
+      runningKernel.programAttach({
+        target: this.#target,
+        program: next.fd,
+        attachType: this.#attachType,
+        flags: this.#mode | (isMulti ? REPLACE : 0),
+        replace: isMulti ? (expected?.fd ?? this.#current) : undefined,
+      });
+    } catch (error) {
+      const doing = `cannot replace the program of ${this.#target.what} by ${next.name}`;
+      throw explain(error, doing, {
+        ...reasons(this.#target, this.#attachType),
+        ENOENT: "the program that it should replace is not attached",
+      });
+    }
+    const last = this.#current;
+    this.#current = next.fd.duplicate();
+    last.close();
+  }
+}
+
+/** A descriptor of our own. @throws TargetError. */
+export function openCgroup(cgroup: Cgroup, doing: string): FileDescriptor {
+  if (typeof cgroup === "number") {
+    return openDirectory(`/proc/self/fd/${cgroup}`, `cgroup of descriptor ${cgroup}`);
+  }
+  if (typeof cgroup !== "string" || cgroup === "" || cgroup.includes("\0")) {
+    throw new TypeError(`${doing}: ${JSON.stringify(cgroup)} is not the path of a cgroup`);
+  }
+  try {
+    return openDirectory(cgroup, `cgroup ${cgroup}`);
+  } catch (error) {
+    if (!failedWith(error, "ENOENT") && !failedWith(error, "ENOTDIR")) throw error;
+    throw new TargetError(`${doing}: ${cgroup} is no folder; ${whereCgroupsAre()}`, {
+      target: cgroup,
+      cause: error,
+    });
+  }
+}
+
+function reasons(target: FileDescriptor, attachType: number): Reasons {
+  return {
+    EPERM: () => {
+      const attached = attachedText(target, attachType, true);
+      const other = attached === "" ? "" : `; in effect there: ${attached}`;
+      return `${networkPrivileges()}, and no program of this cgroup or an ancestor may have been attached without \`multi\`${other}`;
+    },
+    EBADF: () => `it is no cgroup of version 2; ${whereCgroupsAre()}`,
+    EINVAL:
+      "the program was loaded for another hook, or the kernel is too old for it, or for anchors, which came with Linux 6.17",
+    E2BIG: "as many programs as the kernel allows, 64, are attached to it",
+    EEXIST: "the program is attached there",
+    ESTALE: "the list of programs has another revision",
+    ENOENT: "the program or link that it should go next to is not in the list",
+  };
+}
+
+function whereCgroupsAre(): string {
+  try {
+    return `cgroups of version 2 are below ${cgroup2()}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

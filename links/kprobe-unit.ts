@@ -1,0 +1,110 @@
+/**
+ * Opens the events of kprobes: by the kernel's kprobe unit, or by way of tracefs where there is none and for what it cannot be asked.
+ *
+ * @module
+ */
+
+import { SyscallError, UnsupportedError } from "../src/error.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
+import { perfEventOpen } from "../src/sys/perf.ts";
+import { failedWith } from "./kernel-calls.ts";
+import type { KprobeOptions } from "./kprobe.ts";
+import { hasTracefsKprobes, openTracefsKprobe } from "./kprobe-tracefs.ts";
+import { type ProbeUnit, probeUnit } from "./pmu.ts";
+import type { SymbolOffset } from "./symbol-offset.ts";
+
+const ENOENT = 2;
+
+/** A place as the kernel takes it: a symbol, or an address without one. */
+export type Place = SymbolOffset & { address?: bigint };
+
+/** An event, disabled, and how to remove what is left of it once it is closed. */
+export interface OpenKprobe {
+  event: FileDescriptor;
+  remove?: () => void;
+}
+
+/** Undefined where the probe is put by way of tracefs. */
+export function kprobeUnit({
+  maxactive,
+  tracefs,
+}: Pick<KprobeOptions, "maxactive" | "tracefs">): ProbeUnit | undefined {
+  if (tracefs === true || maxactive !== undefined) return undefined;
+  try {
+    return probeUnit("kprobe");
+  } catch (error) {
+    // A kernel that was built without both has said what it needs.
+    if (error instanceof UnsupportedError && tracefs !== false && hasTracefsKprobes()) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Opens the event of a kprobe; without a unit by way of tracefs. Throws SyscallError. */
+export function openKprobe(
+  unit: ProbeUnit | undefined,
+  place: Place,
+  probe: { isReturn: boolean; maxactive: number | undefined },
+  target: string,
+): OpenKprobe {
+  const byTracefs = (): OpenKprobe => {
+    try {
+      return openTracefsKprobe({ place: placeText(place), ...probe }, target);
+    } catch (error) {
+      throw isMissing(error, place) ? absent(error, target) : error;
+    }
+  };
+  if (unit === undefined) return byTracefs();
+  try {
+    return { event: openByUnit(unit, place, probe.isReturn, target) };
+  } catch (error) {
+    // Older units take no symbol with a dot, which compilers give to functions that they have changed; tracefs does.
+    if (failedWith(error, "EINVAL") && place.symbol.includes(".") && hasTracefsKprobes()) {
+      return byTracefs();
+    }
+    throw error;
+  }
+}
+
+function openByUnit(
+  unit: ProbeUnit,
+  { symbol, offset, address }: Place,
+  isReturn: boolean,
+  target: string,
+): FileDescriptor {
+  return perfEventOpen(
+    {
+      type: unit.type,
+      config: isReturn ? unit.retprobe : 0n,
+      // Without a symbol the second is an address (perf_event.h: kprobe_func, kprobe_addr).
+      config1: address === undefined ? symbol : 0,
+      config2: address ?? offset,
+      bits: ["disabled"],
+    },
+    // One event is enough: the program runs on every CPU that comes by.
+    -1,
+    0,
+    undefined,
+    0,
+    `event of ${target}`,
+  );
+}
+
+/** The place as people and tracefs write it. */
+export function placeText({ symbol, offset, address }: Place): string {
+  if (address !== undefined) return `0x${address.toString(16)}`;
+  return offset === 0 ? symbol : `${symbol}+0x${offset.toString(16)}`;
+}
+
+/** From Linux 6.7 on tracefs says EINVAL of a symbol that is not there, as of one that may not be probed. */
+function isMissing(error: unknown, { symbol, address }: Place): boolean {
+  if (address !== undefined || !failedWith(error, "EINVAL")) return false;
+  const names = kernelFunctionNames();
+  return names.length > 0 && !names.includes(symbol.slice(symbol.indexOf(":") + 1));
+}
+
+function absent(cause: unknown, target: string): SyscallError {
+  return new SyscallError(`put ${target}`, { errno: ENOENT, syscall: "write", cause });
+}

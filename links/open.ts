@@ -1,0 +1,103 @@
+/**
+ * Links that exist already: opened by a pin or an id, and listed.
+ *
+ * @module
+ */
+
+import { BpfError, SyscallError } from "../src/error.ts";
+import { linkGetFdById, linkGetNextId, objectGet } from "../src/sys/bpf.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
+import { objectKind } from "../src/sys/fd-info.ts";
+import { AttachType, LinkType } from "../src/uapi.ts";
+import { type LinkInfo, linkInfo } from "./info.ts";
+import { Link, type LinkKind } from "./link.ts";
+import { TRACING_KINDS } from "./tracing.ts";
+
+/**
+ * Opens a link by the path of its pin (Linux 5.7) or by its id (5.8, with CAP_SYS_ADMIN). It is held together with whoever holds it
+ * already: closing this one detaches only when it was the last.
+ *
+ * @throws SyscallError such as ENOENT when there is none, EPERM without privileges; BpfError with code `ERR_NOT_A_LINK` for the pin of
+ * a map or program; TypeError for what is neither path nor id.
+ */
+export function openLink(which: string | number): Link {
+  const fd = openDescriptor(which);
+  try {
+    const info = linkInfo(fd);
+    const name = typeof which === "number" ? `link ${which}` : `the link pinned at ${which}`;
+    const description = `program ${info.programId} to ${placeOf(info)} (${name})`;
+    return new Link({ kind: kindOf(info), description, fd, isKernelLink: true });
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
+}
+
+/**
+ * What the kernel says of each link there is, in the order of their ids; Linux 5.8, with CAP_SYS_ADMIN. Links that go meanwhile are left
+ * out.
+ *
+ * @throws SyscallError such as EPERM without privileges.
+ */
+export function* listLinks(): Generator<LinkInfo, void, undefined> {
+  for (let id = linkGetNextId(0); id !== undefined; id = linkGetNextId(id)) {
+    let info: LinkInfo;
+    try {
+      using fd = linkGetFdById(id);
+      info = linkInfo(fd);
+    } catch (error) {
+      if (error instanceof SyscallError && error.code === "ENOENT") continue;
+      throw error;
+    }
+    yield info;
+  }
+}
+
+function openDescriptor(which: string | number): FileDescriptor {
+  if (typeof which === "number") {
+    if (Number.isInteger(which) && which >= 1 && which < 2 ** 32) return linkGetFdById(which);
+    throw new TypeError(`cannot open a link: ${which} is not an id`);
+  }
+  if (typeof which !== "string" || which === "") {
+    throw new TypeError(`cannot open a link: ${String(which)} is neither a path nor an id`);
+  }
+  const fd = objectGet(which);
+  // Information about a map or a program would be taken for that about a link.
+  const kind = objectKind(fd);
+  if (kind === undefined || kind === "link") return fd;
+  fd.close();
+  throw new BpfError(`cannot open the link pinned at ${which}: a ${kind} is pinned there`, {
+    code: "ERR_NOT_A_LINK",
+  });
+}
+
+function kindOf({ type, details }: LinkInfo): LinkKind {
+  switch (details.kind) {
+    case "tracing":
+      return details.attachType === 0 ? "freplace" : (TRACING_KINDS[details.attachType] ?? "other");
+    case "netns":
+      return details.attachType === AttachType.SK_LOOKUP ? "sk_lookup" : "flow_dissector";
+    case "sockmap":
+      return details.attachType === AttachType.SK_MSG_VERDICT ? "sk_msg" : "sk_skb";
+    case "kprobe.multi":
+      return (details.flags & 1) === 0 ? "kprobe.multi" : "kretprobe.multi";
+    case "uprobe.multi":
+      return (details.flags & 1) === 0 ? "uprobe.multi" : "uretprobe.multi";
+    case "other":
+      return type === LinkType.PERF_EVENT ? "perf_event" : "other";
+    default:
+      return details.kind;
+  }
+}
+
+function placeOf(info: LinkInfo): string {
+  const { details } = info;
+  const kind = kindOf(info);
+  if ("name" in details) return `${kind} ${details.name}`;
+  if ("interface" in details) return `${kind} of interface ${details.interface}`;
+  if ("symbol" in details) return `${kind} ${details.symbol}`;
+  if ("path" in details) return `${kind} ${details.path}`;
+  if (details.kind === "cgroup") return `cgroup ${details.cgroupId}`;
+  if (details.kind === "iter") return `iterator ${details.target}`;
+  return kind;
+}

@@ -1,0 +1,279 @@
+/**
+ * Attaches traffic control programs by netlink, to any kernel: a clsact queueing discipline, and a filter that runs the program and
+ * takes its verdict (direct action). It removes what it made and nothing else.
+ *
+ * @module
+ */
+
+import { hostLittleEndian, viewOf } from "../src/bytes.ts";
+import { checkOptions } from "../src/options.ts";
+import { NetlinkFlag, RouteSocket } from "../src/sys/netlink.ts";
+import { writeAttributes } from "../src/sys/netlink-message.ts";
+import { AttachType, ProgramType } from "../src/uapi.ts";
+import { type AttachableProgram, requireType } from "./arguments.ts";
+import { explain, networkPrivileges } from "./explain.ts";
+import { findInterface, type NetworkInterface } from "./interface.ts";
+import { failedWith } from "./kernel-calls.ts";
+import { Link } from "./link.ts";
+import type { Direction } from "./tcx.ts";
+
+/** How to attach with tc. */
+export interface TcOptions {
+  /** Default: what the program was loaded for, as section `tc/ingress` says. */
+  direction?: Direction;
+  /** From 1 to 65535; filters of lower numbers run first. Default: one before those that are there, which the kernel chooses. */
+  priority?: number;
+  /** Number of the filter among those of its priority. Default: one that is free. */
+  handle?: number;
+}
+
+const TYPES = [ProgramType.SCHED_CLS];
+/** include/uapi/linux/rtnetlink.h. */
+const NEW_QDISC = 36;
+const DELETE_QDISC = 37;
+const NEW_FILTER = 44;
+const DELETE_FILTER = 45;
+const GET_FILTER = 46;
+const TCA_KIND = 1;
+const TCA_OPTIONS = 2;
+/** include/uapi/linux/pkt_cls.h. */
+const BPF = { fd: 6, name: 7, flags: 8 };
+const DIRECT_ACTION = 1;
+/** `TC_H_CLSACT`, `TC_H_MIN_INGRESS`, `TC_H_MIN_EGRESS`, include/uapi/linux/pkt_sched.h. */
+const CLSACT = 0xffff_fff1;
+const CLSACT_HANDLE = 0xffff_0000;
+const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 };
+/** `htons(ETH_P_ALL)`. */
+const ALL_PROTOCOLS = hostLittleEndian ? 0x0300 : 0x0003;
+/** `struct tcmsg`. */
+const TCMSG = { size: 20, index: 4, handle: 8, parent: 12, info: 16 };
+
+/** Where a filter is. */
+interface Filter {
+  index: number;
+  parent: number;
+  priority: number;
+  handle: number;
+}
+
+/**
+ * Attaches a program of type sched_cls to packets that an interface takes in or sends, Linux 4.5 (direct action with `clsact`). The
+ * program returns `TC_ACT_OK` (0), `TC_ACT_SHOT` (2)…; it stays when this process ends without closing the link. `tcx` does it with
+ * links, Linux 6.6.
+ *
+ * @throws TargetError with suggestions for an interface that is not there; SyscallError such as EPERM without CAP_NET_ADMIN, ENOENT
+ * where the kernel has no clsact or BPF filters (CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF), EEXIST for a priority and handle in
+ * use; TypeError and RangeError for misuse.
+ */
+export function tc(
+  program: AttachableProgram,
+  device: string | number,
+  options: TcOptions = {},
+): Link {
+  checkOptions("tc", options, ["direction", "priority", "handle"]);
+  requireType(program, TYPES, "tc hook");
+  const direction = options.direction ?? loadedFor(program);
+  if (!Object.hasOwn(PARENTS, direction)) {
+    throw new TypeError(`tc: ${JSON.stringify(direction)} is none of ingress and egress`);
+  }
+  const priority = within(options.priority, 0xffff, "priority");
+  const handle = within(options.handle, 0x7fff_ffff, "handle");
+  const place = findInterface(device, `cannot attach program ${program.name} with tc`);
+  const description = `${program.name} to tc ${direction} of ${place.name}`;
+  const socket = new RouteSocket();
+  let madeQdisc = false;
+  try {
+    madeQdisc = makeQdisc(socket, place);
+    const wanted = { index: place.index, parent: PARENTS[direction], priority, handle };
+    const filter = setFilter(socket, wanted, program, true);
+    const attachment = new Attachment(socket, filter, place, madeQdisc);
+    return new Link({
+      kind: "tc",
+      description,
+      fd: socket.fd,
+      isKernelLink: false,
+      manual: attachment,
+      types: TYPES,
+    });
+  } catch (error) {
+    if (madeQdisc) attempt(() => removeQdisc(socket, place.index));
+    socket.close();
+    throw reasonOf(error, `cannot attach program ${description}`);
+  }
+}
+
+/** A filter that runs a program. */
+class Attachment {
+  readonly #socket: RouteSocket;
+  readonly #filter: Filter;
+  readonly #place: NetworkInterface;
+  readonly #madeQdisc: boolean;
+
+  constructor(socket: RouteSocket, filter: Filter, place: NetworkInterface, madeQdisc: boolean) {
+    this.#socket = socket;
+    this.#filter = filter;
+    this.#place = place;
+    this.#madeQdisc = madeQdisc;
+  }
+
+  detach(): void {
+    const filter = this.#filter;
+    const doing = `remove the filter of ${this.#place.name}`;
+    try {
+      const kind = writeAttributes([[TCA_KIND, "bpf"]]);
+      this.#socket.request(DELETE_FILTER, 0, [header(filter), kind], doing);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+    if (!this.#madeQdisc) return;
+    // Others may have put theirs into it meanwhile.
+    const parents = Object.values(PARENTS);
+    if (parents.every((parent) => filterCount(this.#socket, filter.index, parent) === 0)) {
+      removeQdisc(this.#socket, filter.index);
+    }
+  }
+
+  replace(next: AttachableProgram, expected: AttachableProgram | undefined): void {
+    const doing = `cannot replace the filter of ${this.#place.name}`;
+    if (expected !== undefined) {
+      throw new TypeError(
+        `${doing}: tc replaces whatever program the filter has, so none can be expected`,
+      );
+    }
+    try {
+      setFilter(this.#socket, this.#filter, next, false);
+    } catch (error) {
+      throw reasonOf(error, doing);
+    }
+  }
+}
+
+/** Whether there was none. */
+function makeQdisc(socket: RouteSocket, place: NetworkInterface): boolean {
+  const where = { index: place.index, handle: CLSACT_HANDLE, parent: CLSACT, info: 0 };
+  const flags = NetlinkFlag.CREATE | NetlinkFlag.EXCL;
+  const message = [tcmsg(where), writeAttributes([[TCA_KIND, "clsact"]])];
+  try {
+    socket.request(NEW_QDISC, flags, message, `make a clsact queueing discipline of ${place.name}`);
+    return true;
+  } catch (error) {
+    if (failedWith(error, "EEXIST")) return false;
+    throw error;
+  }
+}
+
+function removeQdisc(socket: RouteSocket, index: number): void {
+  const message = [
+    tcmsg({ index, handle: CLSACT_HANDLE, parent: CLSACT, info: 0 }),
+    writeAttributes([[TCA_KIND, "clsact"]]),
+  ];
+  try {
+    socket.request(DELETE_QDISC, 0, message, "remove a clsact queueing discipline");
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** Makes or changes a filter, and tells where it is. */
+function setFilter(
+  socket: RouteSocket,
+  filter: Filter,
+  program: AttachableProgram,
+  isNew: boolean,
+): Filter {
+  const options = writeAttributes([
+    [TCA_KIND, "bpf"],
+    [
+      TCA_OPTIONS,
+      [
+        [BPF.fd, program.fd.number],
+        [BPF.name, program.name],
+        [BPF.flags, DIRECT_ACTION],
+      ],
+    ],
+  ]);
+  const flags = isNew ? NetlinkFlag.CREATE | NetlinkFlag.EXCL : NetlinkFlag.CREATE;
+  const doing = `set a filter to program ${program.name}`;
+  const message = [header(filter), options];
+  const answers = socket.request(NEW_FILTER, flags | NetlinkFlag.ECHO, message, doing);
+  const echo = answers.find(({ type }) => type === NEW_FILTER)?.payload;
+  if (echo === undefined || echo.length < TCMSG.size) return filter;
+  const view = viewOf(echo);
+  return {
+    ...filter,
+    handle: view.getUint32(TCMSG.handle, hostLittleEndian),
+    priority: view.getUint32(TCMSG.info, hostLittleEndian) >>> 16,
+  };
+}
+
+function filterCount(socket: RouteSocket, index: number, parent: number): number {
+  const message = [tcmsg({ index, handle: 0, parent, info: 0 })];
+  try {
+    return socket.request(GET_FILTER, NetlinkFlag.DUMP, message, "list filters").length;
+  } catch (error) {
+    if (isGone(error)) return 0;
+    throw error;
+  }
+}
+
+function header(filter: Filter): Uint8Array {
+  const info = ((filter.priority << 16) | ALL_PROTOCOLS) >>> 0;
+  return tcmsg({ index: filter.index, handle: filter.handle, parent: filter.parent, info });
+}
+
+function tcmsg(fields: {
+  index: number;
+  handle: number;
+  parent: number;
+  info: number;
+}): Uint8Array {
+  const bytes = new Uint8Array(TCMSG.size);
+  const view = viewOf(bytes);
+  for (const name of ["index", "handle", "parent", "info"] as const) {
+    view.setUint32(TCMSG[name], fields[name], hostLittleEndian);
+  }
+  return bytes;
+}
+
+/** The interface, its queueing discipline or the filter is not there any more. */
+function isGone(error: unknown): boolean {
+  return ["ENOENT", "ENODEV", "EINVAL"].some((code) => failedWith(error, code));
+}
+
+function reasonOf(error: unknown, doing: string): unknown {
+  const said =
+    error instanceof Error ? /\(the kernel says: .*?\)/.exec(error.message)?.[0] : undefined;
+  return explain(error, said === undefined ? doing : `${doing} ${said}`, {
+    EPERM: networkPrivileges,
+    ENODEV: "the interface has gone",
+    ENOENT:
+      "the kernel has no clsact queueing discipline or no BPF filters: it needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF",
+    EOPNOTSUPP:
+      "the kernel has no clsact queueing discipline or no BPF filters: it needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF",
+    EEXIST: "there is a filter of this priority and handle",
+    EINVAL:
+      "the interface has a queueing discipline `ingress`, which excludes clsact, or filters of another kind have this priority",
+  });
+}
+
+function loadedFor(program: AttachableProgram): Direction {
+  if (program.attachType === AttachType.TCX_INGRESS) return "ingress";
+  if (program.attachType === AttachType.TCX_EGRESS) return "egress";
+  throw new TypeError(
+    `tc: say ingress or egress: program "${program.name}" was loaded for neither`,
+  );
+}
+
+function within(value: number | undefined, most: number, what: string): number {
+  if (value === undefined) return 0;
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new RangeError(`tc: ${what} is ${value}, not a whole number from 1 to ${most}`);
+}
+
+function attempt(body: () => void): void {
+  try {
+    body();
+  } catch {
+    // The error on the way tells more.
+  }
+}

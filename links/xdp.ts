@@ -1,0 +1,217 @@
+/**
+ * Attaches XDP programs, which see packets before the kernel's network stack does: through a link, or, on kernels without, by netlink.
+ *
+ * @module
+ */
+
+import { checkOptions } from "../src/options.ts";
+import { RouteSocket } from "../src/sys/netlink.ts";
+import { writeAttributes } from "../src/sys/netlink-message.ts";
+import { AttachType, ProgramType } from "../src/uapi.ts";
+import { type AttachableProgram, requireType } from "./arguments.ts";
+import { explain, networkPrivileges, type Reasons } from "./explain.ts";
+import { findInterface, interfaceHeader, type NetworkInterface, xdpPrograms } from "./interface.ts";
+import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
+import { Link } from "./link.ts";
+
+/** Where in the path of a packet: in the network stack, in the driver, or on the device. */
+export type XdpMode = "skb" | "native" | "offload";
+
+/** How to attach an XDP program. */
+export interface XdpOptions {
+  /**
+   * `native` needs a driver that can run programs, `offload` a device and a program that was loaded for it, `skb` nothing. Default:
+   * native where the driver can, else skb.
+   */
+  mode?: XdpMode;
+  /**
+   * False attaches by netlink, which every program does that is to stay after this process has ended. Default: through a link
+   * (Linux 5.9), by netlink where there are none.
+   */
+  link?: boolean;
+  /** By netlink only: the program that is attached now and makes room; it ends any other way with EBUSY. Linux 5.7. */
+  replace?: AttachableProgram;
+}
+
+const TYPES = [ProgramType.XDP];
+const RTM_SETLINK = 19;
+/** include/uapi/linux/if_link.h. */
+const IFLA_XDP = 43;
+const XDP = { fd: 1, flags: 3, expectedFd: 8 };
+/** `XDP_FLAGS_*`. */
+const FLAG = { IF_NOEXIST: 1, REPLACE: 16 };
+const MODES: Readonly<Record<XdpMode, number>> = { skb: 2, native: 4, offload: 8 };
+
+/**
+ * Attaches a program of type XDP to a network interface, by name or number, of this thread's network namespace; Linux 4.8, mode skb
+ * 4.12, offload 4.13.
+ *
+ * @throws TargetError with suggestions for an interface that is not there; SyscallError such as EBUSY when a program is attached,
+ * EOPNOTSUPP for a driver that cannot run programs in this mode, EPERM without CAP_NET_ADMIN; TypeError for a program of another
+ * type.
+ */
+export function xdp(
+  program: AttachableProgram,
+  device: string | number,
+  options: XdpOptions = {},
+): Link {
+  return attachXdp(program, device, options);
+}
+
+/** The same on any kernel. */
+export function attachXdp(
+  program: AttachableProgram,
+  device: string | number,
+  options: XdpOptions,
+  kernel: KernelCalls = runningKernel,
+): Link {
+  checkOptions("xdp", options, ["mode", "link", "replace"]);
+  const { mode, replace } = options;
+  requireType(program, TYPES, "network interface");
+  if (mode !== undefined && !Object.hasOwn(MODES, mode)) {
+    throw new TypeError(`xdp: mode is ${JSON.stringify(mode)}, not "skb", "native" or "offload"`);
+  }
+  if (replace !== undefined && options.link !== false) {
+    throw new TypeError("xdp: a program is replaced by netlink only, which takes `link: false`");
+  }
+  const doing = `cannot attach program ${program.name} as XDP`;
+  const place = findInterface(device, doing);
+  const flags = mode === undefined ? 0 : MODES[mode];
+  if (options.link !== false) {
+    const target = place.index;
+    const attachType = AttachType.XDP;
+    const what = `link to XDP of ${place.name}`;
+    try {
+      const fd = kernel.linkCreate({ program: program.fd, target, attachType, flags }, what);
+      const description = `${program.name} to ${targetText(place, mode)}`;
+      return new Link({ kind: "xdp", description, fd, isKernelLink: true, types: TYPES });
+    } catch (error) {
+      // A kernel that does not know these links; one that does says why in netlink's answer.
+      if (!failedWith(error, "EINVAL")) throw reasonOf(error, program, place, mode);
+    }
+  }
+  const socket = new RouteSocket();
+  try {
+    return byNetlink(socket, program, place, mode, replace);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** Takes over the socket, which stays in the interface's namespace. */
+function byNetlink(
+  socket: RouteSocket,
+  program: AttachableProgram,
+  place: NetworkInterface,
+  mode: XdpMode | undefined,
+  replace: AttachableProgram | undefined,
+): Link {
+  const flags = mode === undefined ? 0 : MODES[mode];
+  const set = (
+    fd: number,
+    moreFlags: number,
+    expected: number | undefined,
+    doing: string,
+  ): void => {
+    const xdp = [
+      [XDP.fd, fd],
+      [XDP.flags, flags | moreFlags],
+      ...(expected === undefined ? [] : [[XDP.expectedFd, expected] as const]),
+    ] as const;
+    const parts = [interfaceHeader(place.index), writeAttributes([[IFLA_XDP, xdp]])];
+    socket.request(RTM_SETLINK, 0, parts, doing);
+  };
+  const doing = `set XDP of ${place.name}`;
+  try {
+    if (replace === undefined) set(program.fd.number, FLAG.IF_NOEXIST, undefined, doing);
+    else set(program.fd.number, FLAG.REPLACE, replace.fd.number, doing);
+  } catch (error) {
+    throw reasonOf(error, program, place, mode, socket);
+  }
+  let current = program.fd.duplicate();
+  return new Link({
+    kind: "xdp",
+    description: `${program.name} to ${targetText(place, mode)}`,
+    fd: socket.fd,
+    isKernelLink: false,
+    types: TYPES,
+    manual: {
+      detach(): void {
+        using own = current;
+        try {
+          set(-1, FLAG.REPLACE, own.number, `detach XDP of ${place.name}`);
+        } catch (error) {
+          // The interface has gone, or something else has put its program there.
+          if (!["ENODEV", "EEXIST", "EBUSY", "ENOENT"].some((code) => failedWith(error, code))) {
+            throw error;
+          }
+        }
+      },
+      replace(next, expected): void {
+        try {
+          const before = expected?.fd.number ?? current.number;
+          set(next.fd.number, FLAG.REPLACE, before, `replace XDP of ${place.name}`);
+        } catch (error) {
+          throw reasonOf(error, next, place, mode, socket);
+        }
+        const last = current;
+        current = next.fd.duplicate();
+        last.close();
+      },
+    },
+  });
+}
+
+function targetText(place: NetworkInterface, mode: XdpMode | undefined): string {
+  return `XDP of ${place.name}${mode === undefined ? "" : ` (${mode})`}`;
+}
+
+function reasonOf(
+  error: unknown,
+  program: AttachableProgram,
+  place: NetworkInterface,
+  mode: XdpMode | undefined,
+  socket?: RouteSocket,
+): unknown {
+  const taken = (): string =>
+    `${attachedText(place, socket)}; one is possible, and besides it one that is offloaded`;
+  return explain(
+    error,
+    `cannot attach program ${program.name} to ${targetText(place, mode)}${saidBy(error)}`,
+    {
+      EBUSY: taken,
+      EEXIST: () =>
+        `${attachedText(place, socket)}; native and skb programs exclude each other, and only the program to replace makes room`,
+      EOPNOTSUPP:
+        "the driver of the interface cannot run programs in this mode; mode skb always works",
+      EPERM: networkPrivileges,
+      EACCES: networkPrivileges,
+      ENODEV: "the interface has gone",
+      ERANGE: "the interface sends larger packets than the program, which has no frags, can take",
+      EINVAL:
+        "the program was loaded for a device or for a map of devices or CPUs, or the mode does not fit it",
+    } satisfies Reasons,
+  );
+}
+
+/** What netlink said besides the errno. */
+function saidBy(error: unknown): string {
+  const said =
+    error instanceof Error ? /\(the kernel says: .*?\)/.exec(error.message)?.[0] : undefined;
+  return said === undefined ? "" : ` ${said}`;
+}
+
+function attachedText(place: NetworkInterface, socket: RouteSocket | undefined): string {
+  try {
+    using own = socket === undefined ? new RouteSocket() : undefined;
+    const found = xdpPrograms(socket ?? (own as RouteSocket), place.index);
+    const texts = Object.entries(found)
+      .filter(([, id]) => id !== 0)
+      .map(([name, id]) => `program ${id} (${name})`);
+    if (texts.length > 0) return `attached there is ${texts.join(" and ")}`;
+  } catch {
+    // The id is a courtesy.
+  }
+  return "another program is attached there";
+}

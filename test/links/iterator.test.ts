@@ -1,0 +1,141 @@
+import { readdirSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Kind } from "../../btf/index.ts";
+import { type IteratorOptions, iterator } from "../../links/iterator.ts";
+import { alu, call, jumpIf, label, load, type Statement, store } from "../../src/asm/index.ts";
+import { UnsupportedError } from "../../src/error.ts";
+import { mapCreate } from "../../src/sys/bpf.ts";
+import { kernelBtf } from "../../src/sys/kernel-btf.ts";
+import { MapAccess } from "../../src/sys/map-access.ts";
+import { cgroup2 } from "../../src/sys/paths.ts";
+import { AttachType, MapType, ProgramType } from "../../src/uapi.ts";
+import { assertNothingLeft } from "../helper/hygiene.ts";
+import { kernelTest } from "../helper/kernel.ts";
+import { inOwnCgroup } from "./cgroups.ts";
+import { Counter } from "./counter.ts";
+import { hasCode, isA } from "./errors.ts";
+
+const test = suite("links/iterator");
+
+/** Has 4 bytes of what r2 points to written, or 8 of the stack where that is no buffer. */
+function write(of: string): Statement[] {
+  const isBuffer = of === "bpf_map_elem";
+  const stack = [store("u64", "r10", -8, 7), alu("r2", "=", "r10"), alu("r2", "+=", -8)];
+  return [
+    ...(isBuffer ? [] : stack),
+    load("r1", "u64", "r6", 0),
+    load("r1", "u64", "r1", 0),
+    alu("r3", "=", isBuffer ? 4 : 8),
+    call("seq_write"),
+  ];
+}
+
+/** Runs for each object, which the context has at `at`. */
+function counter(of: string, at: number): Counter {
+  const attachBtfId = kernelBtf().find(`bpf_iter_${of}`, Kind.FUNC);
+  if (attachBtfId === undefined) throw new UnsupportedError(of, { feature: of, since: "6.1" });
+  return new Counter({
+    type: ProgramType.TRACING,
+    attachType: AttachType.TRACE_ITER,
+    attachTo: of,
+    attachBtfId,
+    before: [load("r2", "u64", "r6", at), jumpIf("r2", "==", 0, "end"), ...write(of)],
+    after: [label("end"), alu("r0", "=", 0)],
+  });
+}
+
+kernelTest(test, "elements of a map: bytes, text, a stream, again and again", async () => {
+  await assertNothingLeft(async () => {
+    using keys = counter("bpf_map_elem", 16);
+    using values = counter("bpf_map_elem", 24);
+    const shape = { type: MapType.ARRAY, keySize: 4, valueSize: 4, maxEntries: 3 };
+    using fd = mapCreate(shape, "map letters");
+    const access = new MapAccess(fd, 4, 4);
+    for (let i = 0; i < 3; i++) {
+      access.key.set([i, 0, 0, 0]);
+      access.value.set(new TextEncoder().encode("abc ".replace("b", String(i))));
+      access.update();
+    }
+    using link = iterator(keys.program, { map: { fd } });
+    assert.is(link.description, "count to iterator bpf_map_elem");
+    assert.equal([...link.bytes()], [0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]);
+    assert.is(keys.count, 3);
+    const { details } = link.info();
+    assert.is(details.kind, "iter");
+    assert.ok(details.kind === "iter" && details.target === "bpf_map_elem" && details.mapId > 0);
+
+    link.update(values.program, { expected: keys.program });
+    assert.is(link.text(), "a0c a1c a2c ");
+    let text = "";
+    for await (const chunk of link.create().setEncoding("utf8")) text += chunk;
+    assert.is(text, "a0c a1c a2c ");
+    assert.is(keys.count, 3);
+    link.create().destroy();
+    link.close();
+    assert.throws(() => link.text(), hasCode("ERR_CLOSED"));
+  });
+});
+
+kernelTest(test, "more output than one read takes, and all tasks", async () => {
+  await assertNothingLeft(async () => {
+    using values = counter("bpf_map_elem", 24);
+    const maxEntries = 20_000;
+    const shape = { type: MapType.ARRAY, keySize: 4, valueSize: 4, maxEntries };
+    using fd = mapCreate(shape, "map many");
+    using many = iterator(values.program, { map: { fd } });
+    assert.is(many.bytes().length, 4 * maxEntries);
+    let bytes = 0;
+    for await (const chunk of many.create()) bytes += (chunk as Uint8Array).length;
+    assert.is(bytes, 4 * maxEntries);
+    // It runs again for an element whose output did not fit any more.
+    assert.ok(values.count >= 2 * maxEntries);
+
+    using tasks = counter("task", 8);
+    using link = iterator(tasks.program);
+    const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).length;
+    assert.ok(link.bytes().length / 8 >= processes);
+    assert.ok(tasks.count >= processes);
+    assert.equal((link.info().details as { target: string }).target, "task");
+  });
+});
+
+for (const [name, options, expected] of [
+  ["of a process", { pid: process.pid }, () => readdirSync("/proc/self/task").length],
+  ["by its number", { tid: process.pid }, () => 1],
+] as [string, IteratorOptions, () => number][]) {
+  const needs = { needs: "iterators of single processes", since: "6.1" };
+  kernelTest(test, `tasks ${name}`, needs, () => {
+    using tasks = counter("task", 8);
+    using link = iterator(tasks.program, options);
+    assert.is(link.bytes().length, 8 * expected());
+    const { details } = link.info();
+    assert.ok(details.kind === "iter" && details.processId + details.threadId > 0);
+  });
+}
+
+kernelTest(test, "cgroups", { needs: "iterators of cgroups", since: "6.1" }, async () => {
+  using groups = counter("cgroup", 8);
+  await inOwnCgroup((path) => {
+    using own = iterator(groups.program, { cgroup: path, order: "self" });
+    assert.is(own.bytes().length, 8);
+    using up = iterator(groups.program, { cgroup: path, order: "ancestors" });
+    assert.ok(up.bytes().length >= 16);
+    const { details } = own.info();
+    assert.ok(details.kind === "iter" && details.cgroupId > 0n);
+    using all = iterator(groups.program, { cgroup: cgroup2() });
+    assert.ok(all.bytes().length >= 16);
+  });
+});
+
+kernelTest(test, "misuse is named", () => {
+  using program = counter("bpf_map_elem", 16);
+  assert.throws(() => iterator(program.program), /give it as the option \{ map \}/);
+  assert.throws(() => iterator(program.program, { pid: 1, tid: 1 }), isA(TypeError));
+  assert.throws(() => iterator(program.program, { order: "self" }), isA(TypeError));
+  assert.throws(() => iterator(program.program, { pid: 0 }), isA(RangeError));
+  using other = new Counter({ type: ProgramType.SOCKET_FILTER });
+  assert.throws(() => iterator(other.program), isA(TypeError));
+});
+
+test.run();

@@ -1,0 +1,133 @@
+import { connect } from "node:net";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { flowDissector, namespacePrograms, skLookup } from "../../links/netns.ts";
+import { tc } from "../../links/tc.ts";
+import { alu, call, load } from "../../src/asm/index.ts";
+import { NetworkNamespace } from "../../src/sys/network-namespace.ts";
+import { AttachType, ProgramType } from "../../src/uapi.ts";
+import { assertNothingLeft } from "../helper/hygiene.ts";
+import { kernelTest } from "../helper/kernel.ts";
+import { Counter } from "./counter.ts";
+import { hasCode, isA } from "./errors.ts";
+import { inOwnNetwork, sendDatagram } from "./network.ts";
+
+const test = suite("links/netns");
+/** `local_port` of `struct bpf_sk_lookup`, in the machine's byte order. */
+const LOCAL_PORT = 60;
+
+function lookup(): Counter {
+  return new Counter({
+    type: ProgramType.SK_LOOKUP,
+    attachType: AttachType.SK_LOOKUP,
+    before: [load("r7", "u32", "r6", LOCAL_PORT)],
+    after: [alu("r0", "=", 1)],
+  });
+}
+
+function dissector(): Counter {
+  return new Counter({ type: ProgramType.FLOW_DISSECTOR, attachType: AttachType.FLOW_DISSECTOR });
+}
+
+async function knock(port: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    connect(port, "127.0.0.1").on("error", () => resolve());
+  });
+}
+
+kernelTest(test, "sk_lookup: it sees connections, is updated, and stops", async () => {
+  await assertNothingLeft(async () => {
+    await inOwnNetwork(async (namespace) => {
+      using first = lookup();
+      using second = lookup();
+      using link = skLookup(first.program);
+      await knock(4711);
+      assert.is(first.count, 1);
+      assert.is(first.kept, 4711n);
+      const attached = namespacePrograms(AttachType.SK_LOOKUP, { namespace }).programs;
+      assert.equal(
+        attached.map(({ id }) => id),
+        [link.info().programId],
+      );
+      const { details } = link.info();
+      assert.is(details.kind, "netns");
+      assert.ok(details.kind === "netns" && details.inode > 0);
+
+      link.update(second.program, { expected: first.program });
+      assert.throws(
+        () => link.update(first.program, { expected: first.program }),
+        hasCode("EPERM"),
+      );
+      await knock(4712);
+      assert.is(first.count, 1);
+      assert.is(second.kept, 4712n);
+      assert.throws(() => link.update(dissectorProgram()), isA(TypeError));
+
+      link.close();
+      await knock(4713);
+      assert.is(second.count, 1);
+    });
+  });
+});
+
+function dissectorProgram(): Counter["program"] {
+  using counter = dissector();
+  return counter.program;
+}
+
+kernelTest(test, "a namespace that this thread is not in, held or by its path", async () => {
+  using there = NetworkNamespace.create();
+  using first = lookup();
+  using second = lookup();
+  using _link = skLookup(first.program, { namespace: there });
+  await inOwnNetwork(async () => {
+    await knock(4711);
+    assert.is(first.count, 0);
+    using _own = skLookup(second.program, { namespace: process.pid });
+    using _by = skLookup(second.program, { namespace: "/proc/thread-self/ns/net" });
+    await knock(4711);
+    assert.ok(second.count > 0);
+  });
+  const namespace = "/no/such/namespace";
+  assert.throws(() => skLookup(first.program, { namespace }), hasCode("ENOENT"));
+  assert.throws(() => skLookup(first.program, { namespace: "/dev/null" }), hasCode("EINVAL"));
+});
+
+kernelTest(
+  test,
+  "flow_dissector: it sees packets whose flow is asked for, is updated, and stops",
+  { needs: "clsact and BPF filters", config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF"] },
+  async () => {
+    await inOwnNetwork(async () => {
+      const ask = [alu("r1", "=", "r6"), call("set_hash_invalid"), alu("r1", "=", "r6")];
+      using asking = new Counter({
+        type: ProgramType.SCHED_CLS,
+        before: [...ask, call("get_hash_recalc")],
+      });
+      using _asking = tc(asking.program, "lo", { direction: "ingress" });
+      using first = dissector();
+      using second = dissector();
+      using link = flowDissector(first.program);
+      await sendDatagram();
+      assert.is(first.count, 1);
+      assert.throws(() => flowDissector(second.program), /program \d+ is attached there/);
+      link.update(second.program, { expected: first.program });
+      await sendDatagram();
+      assert.is(first.count, 1);
+      assert.is(second.count, 1);
+      link.detach();
+      await sendDatagram();
+      assert.is(second.count, 1);
+      assert.throws(() => link.update(first.program), hasCode("ENOLINK"));
+    });
+  },
+);
+
+kernelTest(test, "misuse is named", async () => {
+  await inOwnNetwork(() => {
+    using program = lookup();
+    assert.throws(() => flowDissector(program.program), isA(TypeError));
+  });
+});
+
+test.run();
