@@ -46,6 +46,7 @@ await Promise.all([
     btf: "btf/index.ts",
     maps: "maps/index.ts",
     links: "links/index.ts",
+    features: "src/features/index.ts",
   }),
   // A copy of its own: sharing files with the library would split both into more of them.
   bundle("dist/bin", { ebpf: "src/cli.ts" }),

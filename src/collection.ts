@@ -156,7 +156,8 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
   }
 
   /**
-   * Attaches every program whose section says to what, such as `tracepoint/sched/sched_switch` or `tp_btf/sched_switch`.
+   * Attaches every program whose section says to what, such as `tracepoint/sched/sched_switch` or `tp_btf/sched_switch`, and
+   * every function table.
    *
    * Programs that need a target which no section can name (an interface, a cgroup) are listed in `skipped`.
    *
@@ -164,7 +165,7 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
    * listed in `skipped` instead.
    */
   attach(options: AttachOptions = {}): AttachedLinks {
-    return attachPrograms(Object.values(this.programs), options);
+    return attachPrograms(Object.values(this.programs), options, this.#maps);
   }
 
   /** Closes all maps and programs. Closing twice does nothing. */

@@ -146,18 +146,100 @@ export class IncompatibleMapError extends BpfError {
   }
 }
 
-/** The verifier rejected a program: `log` holds all lines that it printed. */
+/** No map can be as a spec says: `map` is its name, `field` the member of the spec that is at fault. */
+export class MapSpecError extends BpfError {
+  override name = "MapSpecError";
+  readonly map: string;
+  readonly field: string;
+
+  constructor(map: string, field: string, problem: string) {
+    super(`${map === "" ? "a map without a name" : `map ${map}`}: ${field} ${problem}`, {
+      code: "ERR_MAP_SPEC",
+    });
+    this.map = map;
+    this.field = field;
+  }
+}
+
+/** The instruction of a program, counted in slots of 8 bytes, as the verifier prints it. */
+export interface RefusedInstruction {
+  readonly slot: number;
+  /** Empty where the verifier did not print it. */
+  readonly text: string;
+}
+
+/** A line of C, of what an object's line records say; `function` is undefined where they do not tell. */
+export interface RefusedSource {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly text: string;
+  readonly function: string | undefined;
+}
+
+/**
+ * The verifier rejected a program: `kind` says why as a word for programs, such as `null-pointer`, `log` holds all lines that it
+ * printed. What is long is not shown when the error is printed.
+ */
 export class VerifierError extends BpfError {
   override name = "VerifierError";
   readonly program: string;
-  readonly log: readonly string[];
+  /** Why, such as `null-pointer`, `out-of-bounds`, `kernel-lacks`; `other` where its words are not known here. */
+  readonly kind: string;
+  readonly #details: VerifierErrorDetails;
 
   constructor(
     message: string,
-    options: { code: string; program: string; log: readonly string[]; cause?: unknown },
+    options: VerifierErrorDetails & {
+      code: string;
+      program: string;
+      kind?: string | undefined;
+      cause?: unknown;
+    },
   ) {
     super(message, { code: options.code, cause: options.cause });
     this.program = options.program;
-    this.log = options.log;
+    this.kind = options.kind ?? "other";
+    this.#details = options;
   }
+
+  /** All lines that the verifier printed; empty ones are left out. */
+  get log(): readonly string[] {
+    return this.#details.log;
+  }
+
+  /** Why, in words that are the same on all kernels. */
+  get problem(): string {
+    return this.#details.problem ?? this.message;
+  }
+
+  /** Why, in the verifier's own words; empty where it gave none. */
+  get reason(): string {
+    return this.#details.reason ?? "";
+  }
+
+  /** What would help, undefined where that is not known. */
+  get hint(): string | undefined {
+    return this.#details.hint;
+  }
+
+  /** The instruction that matters: the refused one, or the one that what is missing was caused by. */
+  get instruction(): RefusedInstruction | undefined {
+    return this.#details.instruction;
+  }
+
+  /** The line of C of {@link VerifierError.instruction}, undefined without line records. */
+  get source(): RefusedSource | undefined {
+    return this.#details.source;
+  }
+}
+
+/** What a {@link VerifierError} has to say, of which most is long. */
+interface VerifierErrorDetails {
+  log: readonly string[];
+  problem?: string | undefined;
+  reason?: string | undefined;
+  hint?: string | undefined;
+  instruction?: RefusedInstruction | undefined;
+  source?: RefusedSource | undefined;
 }

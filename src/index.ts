@@ -22,7 +22,10 @@ export {
   ElfError,
   IncompatibleMapError,
   type MapDifference,
+  MapSpecError,
   ObjectError,
+  type RefusedInstruction,
+  type RefusedSource,
   RelocationError,
   SyscallError,
   UnsupportedError,
@@ -30,7 +33,18 @@ export {
 } from "./error.ts";
 export type { KconfigOverrides, KconfigValue } from "./externs/index.ts";
 export type { LoadOptions } from "./load-options.ts";
-export { Program } from "./program.ts";
+export {
+  type CodeLine,
+  type ContextValue,
+  Program,
+  type ProgramCode,
+  type ProgramInfo,
+  type ProgramStats,
+  RunFlags,
+  type RunOptions,
+  type RunResult,
+} from "./program.ts";
+export { type OpenProgramOptions, openProgram, type ProgramSource } from "./program-open.ts";
 export * from "./report/index.ts";
 export type {
   KconfigExtern,
@@ -41,6 +55,8 @@ export type {
   StructOpsSpec,
   VariableSpec,
 } from "./spec/index.ts";
+export { enableStatistics, type Statistics } from "./statistics.ts";
+export { openToken, Token } from "./token.ts";
 // Named numbers of the kernel.
 export {
   AttachType,

@@ -16,17 +16,21 @@ import {
   MapOfMaps,
   mapInfo,
   ProgramArray,
+  StructOpsMap,
 } from "../maps/index.ts";
 import { openOrPin } from "../maps/pinned.ts";
+import { alu, assemble, exit } from "./asm/index.ts";
 import { abandonAll } from "./close-all.ts";
 import { BpfError } from "./error.ts";
 import { KCONFIG_MAP } from "./externs/index.ts";
 import type { LoadOptions } from "./load-options.ts";
+import type { KernelTable, StructOpsTables } from "./load-struct-ops.ts";
 import type { Program } from "./program.ts";
 import type { MapSpec, ObjectSpec } from "./spec/index.ts";
+import { programLoad } from "./sys/bpf.ts";
 import { PIN_FOLDER } from "./sys/bpf-file-system.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
-import { MapFlags } from "./uapi.ts";
+import { MapFlags, ProgramType } from "./uapi.ts";
 
 /** The maps of one object. */
 export class LoadedMaps {
@@ -46,12 +50,18 @@ export class LoadedMaps {
   }
 
   /** Makes, opens or takes every map. `kconfig` are the bytes of the kernel's configuration values. */
-  create(btf: FileDescriptor | undefined, kconfig: Uint8Array | undefined): void {
+  create(
+    btf: FileDescriptor | undefined,
+    kconfig: Uint8Array | undefined,
+    structOps: Pick<StructOpsTables, "table"> | undefined,
+  ): void {
     for (const [name, spec] of Object.entries(this.#spec.maps)) {
       const given = replacementOf(name, this.#options);
       if (given !== undefined) {
+        // Of a function table the kernel decides how large it is.
+        const valueSize = spec.structOps === undefined ? spec.valueSize : given.valueSize;
         requireCompatible(
-          spec,
+          { ...spec, valueSize },
           mapInfo(given.fd),
           `use map ${given.name} in place of the object's map ${name}`,
           "make one like the other",
@@ -59,7 +69,7 @@ export class LoadedMaps {
         this.byName[name] = given;
       } else if (spec.autocreate) {
         const data = name === KCONFIG_MAP ? (kconfig ?? spec.data) : spec.data;
-        this.#make(name, spec, data, btf);
+        this.#make(name, spec, data, { btf, table: structOps?.table(name) });
       }
       const map = this.byName[name];
       // Programs cannot be loaded before the arena has its place in memory.
@@ -71,11 +81,14 @@ export class LoadedMaps {
     name: string,
     spec: MapSpec,
     data: Uint8Array | undefined,
-    btf: FileDescriptor | undefined,
+    { btf, table }: { btf: FileDescriptor | undefined; table: KernelTable | undefined },
   ): void {
-    const { int64, pinPath = PIN_FOLDER } = this.#options;
+    const { int64, pinPath = PIN_FOLDER, token } = this.#options;
     const create = (): BpfMap => {
-      const map = createMap(spec, { btf, int64 });
+      const map =
+        table === undefined
+          ? createMap(spec, { btf, int64, token: token?.fd })
+          : createTable(spec, table, btf, token?.fd);
       try {
         if (data !== undefined && map instanceof ArrayMap) fill(map, data);
         if (data !== undefined && map instanceof Arena) map.store(data);
@@ -121,11 +134,63 @@ export class LoadedMaps {
     }
   }
 
+  /** What the kernel is to find in function tables once they are registered. */
+  fillTables(
+    programs: Readonly<Record<string, Program>>,
+    structOps: Pick<StructOpsTables, "table"> | undefined,
+  ): void {
+    for (const [name, map] of Object.entries(this.byName)) {
+      const table = structOps?.table(name);
+      if (table === undefined || !(map instanceof StructOpsMap)) continue;
+      const functions = table.functions.map(({ offset, program }) => {
+        const target = programs[program];
+        if (target !== undefined) return { offset, fd: target.fd };
+        throw new BpfError(
+          `load map ${name}: it is to hold program ${program}, which is not loaded`,
+          { code: "ERR_MISSING_VALUE" },
+        );
+      });
+      map.prepare(table.bytes, functions);
+    }
+  }
+
   /** Takes back the pins that were made here, and closes what was opened, after a failure. */
   abandon(): void {
     abandonAll(this.#pinned.map((map) => ({ close: () => map.unpin() })));
     abandonAll(this.owned);
   }
+}
+
+/** A function table in the layout of the kernel, whose types are not the object's. */
+function createTable(
+  spec: MapSpec,
+  { valueType, valueSize, module }: KernelTable,
+  btf: FileDescriptor | undefined,
+  token: FileDescriptor | undefined,
+): BpfMap {
+  const flags = spec.flags | (module === undefined ? 0 : MapFlags.VTYPE_BTF_OBJ_FD);
+  const create = () =>
+    createMap(
+      { ...spec, valueSize, flags, valueType: 0, btf: undefined },
+      { btf, vmlinuxValueType: valueType, valueTypeBtf: module, token },
+    );
+  try {
+    return create();
+  } catch (error) {
+    if (!(error instanceof BpfError) || error.code !== "ENOTSUPP") throw error;
+    haveTypesRead();
+    return create();
+  }
+}
+
+/**
+ * Has the kernel look at its own types, which some (5.10) do when the first program since the start of the machine is verified, and
+ * have no function tables before that.
+ */
+function haveTypesRead(): void {
+  const { bytes } = assemble([alu("r0", "=", 0), exit()]);
+  const type = ProgramType.SOCKET_FILTER;
+  programLoad({ type, license: "GPL", instructions: bytes }).fd?.close();
 }
 
 /** The map that the caller gives in place of the object's. */

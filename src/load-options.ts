@@ -9,7 +9,9 @@ import { BpfMap } from "../maps/index.ts";
 import type { KconfigOverrides } from "./externs/index.ts";
 import { didYouMean, nearMatches } from "./near-matches.ts";
 import { checkOptions } from "./options.ts";
+import { Program } from "./program.ts";
 import type { ObjectSpec } from "./spec/index.ts";
+import { Token } from "./token.ts";
 
 /** How to load an object. */
 export interface LoadOptions {
@@ -37,16 +39,33 @@ export interface LoadOptions {
    * missing. Default `/sys/fs/bpf`.
    */
   pinPath?: string;
+  /**
+   * Programs that programs of the object are attached to, by the names of the latter: those that replace a function of another
+   * program (freplace), and fentry and fexit of functions in BPF. They must have been loaded with BTF.
+   */
+  targets?: Readonly<Record<string, Program>>;
+  /** The right to load, for a process in a user namespace: a {@link Token}, which stays open. Linux 6.9. */
+  token?: Token;
   /** Gives up before the next program when it is aborted: its reason is thrown. */
   signal?: AbortSignal;
 }
 
-const OPTIONS = ["btf", "int64", "kconfig", "logLevel", "maps", "pinPath", "signal"] as const;
+const OPTIONS = [
+  "btf",
+  "int64",
+  "kconfig",
+  "logLevel",
+  "maps",
+  "pinPath",
+  "signal",
+  "targets",
+  "token",
+] as const;
 
 /** @throws TypeError for options that no object, or not this one, can be loaded with. */
 export function checkLoadOptions(options: LoadOptions, spec: ObjectSpec): void {
   checkOptions("load an object", options, OPTIONS);
-  const { btf, int64, maps = {}, pinPath, signal } = options;
+  const { btf, int64, maps = {}, pinPath, signal, targets = {}, token } = options;
   if (btf !== undefined && !(btf instanceof Btf)) {
     throw new TypeError("load an object: btf is no Btf; Btf.parse(bytes) of ebpf/btf makes one");
   }
@@ -61,7 +80,29 @@ export function checkLoadOptions(options: LoadOptions, spec: ObjectSpec): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError("load an object: signal is no AbortSignal; pass controller.signal");
   }
+  if (token !== undefined && !(token instanceof Token)) {
+    throw new TypeError("load an object: token is no Token; openToken(path) makes one");
+  }
   for (const [name, map] of Object.entries(maps)) checkReplacement(name, map, spec);
+  for (const [name, target] of Object.entries(targets)) checkTarget(name, target, spec);
+}
+
+function checkTarget(name: string, target: unknown, { programs }: ObjectSpec): void {
+  if (!Object.hasOwn(programs, name)) {
+    const names = Object.keys(programs);
+    const hint = didYouMean(nearMatches(name, names)) || `; it has ${names.join(", ") || "none"}`;
+    throw new TypeError(
+      `load an object: targets names "${name}", but the object has no such program${hint}`,
+    );
+  }
+  if (!programs[name]?.attachBtf) {
+    throw new TypeError(
+      `load an object: targets.${name} is given, but section ${programs[name]?.section} is not attached to functions`,
+    );
+  }
+  if (!(target instanceof Program)) {
+    throw new TypeError(`load an object: targets.${name} is no loaded program`);
+  }
 }
 
 function checkReplacement(name: string, map: unknown, { maps }: ObjectSpec): void {

@@ -6,26 +6,29 @@
  * @module
  */
 
-import { type Btf, forKernel } from "../btf/index.ts";
+import type { Btf } from "../btf/index.ts";
 import type { BpfMap } from "../maps/index.ts";
 import { immAt, setImm } from "./asm/index.ts";
-import { attachTarget } from "./attach-target.ts";
+import { AttachTargets } from "./attach-target.ts";
 import { hostLittleEndian, toHex, viewOf } from "./bytes.ts";
 import { abandonAll, closeAll } from "./close-all.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
-import { BpfError, UnsupportedError } from "./error.ts";
+import { BpfError } from "./error.ts";
 import { Externs, kconfigBytes } from "./externs/index.ts";
+import { loadWithFallbacks } from "./load-fallback.ts";
 import { LoadedMaps, replacementOf } from "./load-maps.ts";
 import { checkLoadOptions, type LoadOptions } from "./load-options.ts";
+import { StructOpsTables } from "./load-struct-ops.ts";
+import { extInfo, loadTypes } from "./load-types.ts";
 import { Program } from "./program.ts";
 import { programsToLoad } from "./spec/autoload.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
-import { btfLoad } from "./sys/bpf.ts";
+import type { ProgramLoadAttributes } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { release } from "./sys/kernel.ts";
 import { kernelBtf, moduleBtfs } from "./sys/kernel-btf.ts";
 import { ProgramType } from "./uapi.ts";
-import { loadProgram, type Steps } from "./verifier.ts";
+import type { Steps } from "./verifier.ts";
 
 /** What loading made. */
 export interface Loaded {
@@ -51,17 +54,19 @@ function targetOf(btf: Btf, isRunning: boolean): CoreTarget {
 export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loaded> {
   checkLoadOptions(options, spec);
   checkByteOrder(spec);
-  refuseUnfinished(spec, options);
+  refuseStrange(spec, options);
   const loader = new Loader(spec, options);
   let done = false;
   try {
+    loader.loadTypes();
     loader.resolveExterns();
     loader.createMaps();
     for (const [name, program] of programsToLoad(spec)) {
       options.signal?.throwIfAborted();
-      loader.loaded.programs[name] = yield* loader.load(program);
+      if (loader.leavesOut(name)) continue;
+      loader.loaded.programs[name] = yield* loader.load(name, program);
     }
-    loader.fillSlots();
+    loader.fillMaps();
     loader.release();
     done = true;
     return loader.loaded;
@@ -79,9 +84,9 @@ function checkByteOrder({ byteOrder }: ObjectSpec): void {
   );
 }
 
-/** What is read of objects, but cannot be loaded, or not yet, is refused before anything is done. */
-function refuseUnfinished(spec: ObjectSpec, options: LoadOptions): void {
-  for (const [name, { structOps, autocreate, extra, pinning }] of Object.entries(spec.maps)) {
+/** What is read of objects, but is not ours to understand, is refused before anything is done. */
+function refuseStrange(spec: ObjectSpec, options: LoadOptions): void {
+  for (const [name, { extra, pinning }] of Object.entries(spec.maps)) {
     if (replacementOf(name, options) !== undefined) continue;
     if (pinning !== 0 && pinning !== 1) {
       throw new BpfError(
@@ -95,19 +100,6 @@ function refuseUnfinished(spec: ObjectSpec, options: LoadOptions): void {
         { code: "ERR_MAP_DEFINITION" },
       );
     }
-    if (structOps !== undefined && autocreate) {
-      throw new UnsupportedError(
-        `create map ${name}: it is a function table for the kernel (struct_ops), which is not loaded yet; set autocreate of its spec to false to leave it out with its programs`,
-        { feature: "loading struct_ops maps" },
-      );
-    }
-  }
-  for (const [name, { type }] of programsToLoad(spec)) {
-    if (type !== ProgramType.STRUCT_OPS) continue;
-    throw new UnsupportedError(
-      `load program ${name}: it is for a function table of the kernel (struct_ops), which is not loaded yet; set autoload of its spec to false to leave it out`,
-      { feature: "loading struct_ops programs" },
-    );
   }
 }
 
@@ -119,7 +111,11 @@ class Loader {
   /** Candidates that the object's earlier relocations have ruled out, as libbpf does. */
   #narrowing: Narrowing | undefined;
   #btf: FileDescriptor | undefined;
+  /** Why the kernel did not take the object's types; it loads many programs without. */
+  #typesProblem: string | undefined;
   #externs: Externs | undefined;
+  #structOps: StructOpsTables | undefined;
+  readonly #targets: AttachTargets;
   #kconfig: Uint8Array | undefined;
 
   constructor(spec: ObjectSpec, options: LoadOptions) {
@@ -128,24 +124,13 @@ class Loader {
     this.#maps = new LoadedMaps(spec, options);
     const { byName, owned } = this.#maps;
     this.loaded = { programs: Object.create(null), maps: byName, ownedMaps: owned };
-    this.#btf = this.#loadTypes();
+    this.#targets = new AttachTargets(options.targets);
   }
 
-  /** The object's own types; programs and maps do without them on kernels that refuse them. */
-  #loadTypes(): FileDescriptor | undefined {
-    const { btf, layout } = this.#spec;
-    if (btf === undefined) return undefined;
-    const attempts = [{}, OLD_KERNEL];
-    for (const features of attempts) {
-      try {
-        const bytes = forKernel(btf, layout, features);
-        return btfLoad(bytes, { what: "types of the object" }).fd;
-      } catch (error) {
-        // The kernel decides what it cannot do without; what it says of maps and programs then is the better message.
-        if (!(error instanceof BpfError) || error instanceof UnsupportedError) throw error;
-      }
-    }
-    return undefined;
+  loadTypes(): void {
+    const { fd, problem } = loadTypes(this.#spec, this.#token);
+    this.#btf = fd;
+    this.#typesProblem = problem;
   }
 
   /** Finds what the kernel has to provide, once for all programs. */
@@ -157,10 +142,18 @@ class Loader {
   }
 
   createMaps(): void {
-    this.#maps.create(this.#btf, this.#kconfig);
+    const isGiven = (name: string) => replacementOf(name, this.#options) !== undefined;
+    this.#structOps = new StructOpsTables(this.#spec, isGiven);
+    this.#maps.create(this.#btf, this.#kconfig, this.#structOps);
   }
 
-  *load(program: ProgramSpec): Steps<Program> {
+  /** Whether a program is of no use: the caller gives the function table that it would be in. */
+  leavesOut(key: string): boolean {
+    return this.#structOps?.leavesOut(key) ?? false;
+  }
+
+  /** `key` is the program's name in the object, which its own may differ from. */
+  *load(key: string, program: ProgramSpec): Steps<Program> {
     const { name } = program;
     if (program.type === ProgramType.UNSPEC) {
       throw new BpfError(
@@ -170,7 +163,7 @@ class Loader {
     }
     const { instructions, poisoned } = this.#relocate(program);
     this.#resolve(program, instructions, poisoned);
-    const { fd, log } = yield* loadProgram(
+    const { fd, log, attachType } = yield* loadWithFallbacks(
       {
         type: program.type,
         expectedAttachType: program.attachType,
@@ -180,22 +173,46 @@ class Loader {
         kernelVersion: this.#kernelVersion(program),
         flags: program.flags,
         instructions,
-        attachBtfId: program.attachBtf ? attachTarget(program, kernelBtf()) : undefined,
+        ...this.#target(key, program),
+        token: this.#token,
         fdArray: this.#externs?.fdArray,
         uses: [
           ...Object.values(this.loaded.maps).map((map) => map.fd),
           ...(this.#externs?.descriptors ?? []),
         ],
-        ...this.#extInfo(program),
+        ...extInfo(program, this.#btf),
       },
       {
         name,
-        lines: program.lines,
+        functions: program.functions,
+        // Decoded only when something is wrong.
+        get lines() {
+          return program.lines;
+        },
+        references: program.references,
         explain: (slot) => poisoned.get(slot),
+        typesProblem: this.#typesProblem,
         logLevel: this.#options.logLevel ?? 0,
       },
+      { attachType: program.attachTypeOptional },
     );
-    return new Program(fd, { ...program, log });
+    const { btf } = this.#spec;
+    const func = program.functions[0]?.type ?? 0;
+    const types = btf === undefined ? undefined : { btf, func };
+    return new Program(fd, { ...program, attachType, log, types });
+  }
+
+  /** What the kernel is told of where the program goes. */
+  #target(key: string, program: ProgramSpec): Partial<ProgramLoadAttributes> {
+    if (program.type === ProgramType.STRUCT_OPS) {
+      const member = this.#structOps?.member(key);
+      if (member !== undefined) return member;
+      throw new BpfError(
+        `load program ${program.name}: it is for a function table of the kernel (struct_ops), and no table that is loaded names it; set autoload of its spec to false to leave it out`,
+        { code: "ERR_STRUCT_OPS" },
+      );
+    }
+    return program.attachBtf ? this.#targets.find(key, program) : {};
   }
 
   /** The program's instructions for this kernel, and what to say of those that were poisoned. */
@@ -270,28 +287,10 @@ class Loader {
     return (major << 16) | (minor << 8) | Math.min(patch, 255);
   }
 
-  #extInfo(program: ProgramSpec): object {
-    if (this.#btf === undefined) return {};
-    const functions = program.functions.filter(({ type }) => type !== 0);
-    // The kernel wants a record for every function, or none at all.
-    if (functions.length !== program.functions.length) return { btf: this.#btf };
-    const functionInfo = new Uint32Array(functions.length * 2);
-    for (const [index, { slot, type }] of functions.entries())
-      functionInfo.set([slot, type], index * 2);
-    const lineInfo = new Uint32Array(program.lines.length * 4);
-    for (const [index, { slot, source }] of program.lines.entries()) {
-      const { fileOffset, textOffset, line, column } = source;
-      lineInfo.set([slot, fileOffset, textOffset, (line << 10) | column], index * 4);
-    }
-    return {
-      btf: this.#btf,
-      functionInfo: new Uint8Array(functionInfo.buffer),
-      lineInfo: new Uint8Array(lineInfo.buffer),
-    };
-  }
-
-  fillSlots(): void {
+  /** What maps hold of programs and of each other. */
+  fillMaps(): void {
     this.#maps.fillSlots(this.loaded.programs);
+    this.#maps.fillTables(this.loaded.programs, this.#structOps);
   }
 
   /** Lets go of what only loading needs: the types are held by what uses them. */
@@ -305,16 +304,12 @@ class Loader {
     abandonAll([...this.#aids(), ...Object.values(this.loaded.programs)]);
   }
 
+  get #token(): FileDescriptor | undefined {
+    return this.#options.token?.fd;
+  }
+
   #aids(): { close(): void }[] {
-    return [this.#btf, this.#externs].filter((handle) => handle !== undefined);
+    const aids = [this.#btf, this.#externs, this.#structOps, this.#targets];
+    return aids.filter((handle) => handle !== undefined);
   }
 }
-
-/** What a kernel of the 5.x series may lack; ids do not move by leaving it out. */
-const OLD_KERNEL = {
-  floats: false,
-  declTags: false,
-  typeTags: false,
-  enum64: false,
-  questionMarks: false,
-} as const;

@@ -7,3 +7,4 @@
 export { Externs } from "./externs.ts";
 export { KCONFIG_MAP, type KconfigOverrides, kconfigBytes } from "./kconfig.ts";
 export type { KconfigValue } from "./kconfig-value.ts";
+export { KernelTypes, runningKernel, type SymbolSources } from "./kernel-types.ts";

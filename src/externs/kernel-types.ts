@@ -38,7 +38,7 @@ export const runningKernel: SymbolSources = {
   addresses: readKallsyms,
 };
 
-/** A function or variable, and who has it. */
+/** A type of the kernel, and who has it. */
 export interface KernelType {
   readonly btf: Btf;
   readonly id: number;
@@ -69,12 +69,12 @@ export class KernelTypes implements Disposable {
   }
 
   /**
-   * The first function or variable (`Kind.FUNC`, `Kind.VAR`) of that name. Throws UnsupportedError
-   * without types of vmlinux.
+   * The first type of that name and kind, such as `Kind.FUNC` or `Kind.VAR`; only that of `module`
+   * where one is said. Throws UnsupportedError without types of vmlinux.
    */
-  find(name: string, kind: number): KernelType | undefined {
-    const key = `${kind} ${name}`;
-    if (!this.#found.has(key)) this.#found.set(key, this.#find(name, kind));
+  find(name: string, kind: number, module?: string): KernelType | undefined {
+    const key = `${kind} ${name} ${module ?? ""}`;
+    if (!this.#found.has(key)) this.#found.set(key, this.#find(name, kind, module));
     return this.#found.get(key);
   }
 
@@ -121,11 +121,14 @@ export class KernelTypes implements Disposable {
     this.close();
   }
 
-  #find(name: string, kind: number): KernelType | undefined {
-    const vmlinux = this.#sources.vmlinux();
-    const id = vmlinux.find(name, kind);
-    if (id !== undefined) return { btf: vmlinux, id, module: undefined };
+  #find(name: string, kind: number, only: string | undefined): KernelType | undefined {
+    if (only === undefined || only === "vmlinux") {
+      const vmlinux = this.#sources.vmlinux();
+      const id = vmlinux.find(name, kind);
+      if (id !== undefined) return { btf: vmlinux, id, module: undefined };
+    }
     for (const module of this.#sources.moduleNames()) {
+      if (only !== undefined && module !== only) continue;
       let btf: Btf;
       try {
         btf = this.#sources.moduleBtf(module);

@@ -1,5 +1,5 @@
 /**
- * bpf(2) commands that load and run programs.
+ * bpf(2) commands that load programs, and give them maps. Running them is in `program-run.ts`.
  *
  * A refused program is a result, not an error: its caller reads the verifier's log and decides.
  *
@@ -8,22 +8,20 @@
 
 import { cstring } from "../bytes.ts";
 import { callAsync } from "./async.ts";
-import { BpfCommand, PROG_BIND_MAP, PROG_LOAD, PROG_STREAM_READ, PROG_TEST_RUN } from "./attr.ts";
-import { bpfCall, bpfCheck, bpfError } from "./bpf-call.ts";
+import { BpfCommand, PROG_BIND_MAP, PROG_LOAD, PROG_STREAM_READ } from "./attr.ts";
+import { bpfCall, bpfCheck } from "./bpf-call.ts";
 import { TOKEN_FD } from "./bpf-map.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
 import { withMemlock, withMemlockAsync } from "./memlock.ts";
 import { Struct } from "./struct.ts";
 
-const EINTR = 4;
 const EAGAIN = 11;
 /**
  * The verifier gives up with EAGAIN when a signal is pending, which a profiler's timer can repeat:
  * not for ever.
  */
 const LOAD_ATTEMPTS = 30;
-const RUN_ATTEMPTS = 30;
 const SLOT = 8;
 
 /** What `BPF_PROG_LOAD` takes. */
@@ -205,67 +203,6 @@ function finishLoad(
   if (result < 0) return { errno: -result, log, logTrueSize };
   const fd = new FileDescriptor(result, `program ${attributes.name ?? ""}`.trimEnd());
   return { fd, errno: 0, log, logTrueSize };
-}
-
-/** What a test run is given. */
-export interface ProgramTestRunOptions {
-  /** The packet or other data. */
-  readonly data?: Uint8Array | undefined;
-  /** Room for the data afterwards, in bytes. Default 0: not wanted. */
-  readonly dataOutSize?: number | undefined;
-  /** The context, where the program's type lets it be chosen. */
-  readonly context?: Uint8Array | undefined;
-  /** Room for the context afterwards, in bytes. Default 0: not wanted. */
-  readonly contextOutSize?: number | undefined;
-  readonly repeat?: number | undefined;
-  readonly flags?: number | undefined;
-  readonly cpu?: number | undefined;
-  readonly batchSize?: number | undefined;
-}
-
-/** What a test run gave. */
-export interface ProgramTestRunResult {
-  readonly returnValue: number;
-  /** Mean nanoseconds a run. */
-  readonly duration: number;
-  readonly data: Uint8Array;
-  readonly context: Uint8Array;
-}
-
-/** Runs a program once or `repeat` times without attaching it. Linux 4.12. Throws SyscallError. */
-export function programTestRun(
-  program: FileDescriptor,
-  options: ProgramTestRunOptions = {},
-): ProgramTestRunResult {
-  const data = new Uint8Array(new ArrayBuffer(options.dataOutSize ?? 0));
-  const context = new Uint8Array(new ArrayBuffer(options.contextOutSize ?? 0));
-  let result = -EINTR;
-  let attr = new Struct(PROG_TEST_RUN);
-  // A pending signal ends a long run with EINTR; what the kernel wrote until then does not count.
-  for (let attempt = 0; result === -EINTR && attempt < RUN_ATTEMPTS; attempt++) {
-    attr = new Struct(PROG_TEST_RUN)
-      .set("prog_fd", program.number)
-      .set("data_size_in", options.data?.length)
-      .point("data_in", options.data)
-      .set("data_size_out", data.length)
-      .point("data_out", data)
-      .set("ctx_size_in", options.context?.length)
-      .point("ctx_in", options.context)
-      .set("ctx_size_out", context.length)
-      .point("ctx_out", context)
-      .set("repeat", options.repeat)
-      .set("flags", options.flags)
-      .set("cpu", options.cpu)
-      .set("batch_size", options.batchSize);
-    result = bpfCall("PROG_TEST_RUN", attr);
-  }
-  if (result < 0) throw bpfError("PROG_TEST_RUN", -result, `run ${program.what}`);
-  return {
-    returnValue: attr.get("retval"),
-    duration: attr.get("duration"),
-    data: data.subarray(0, attr.get("data_size_out")),
-    context: context.subarray(0, attr.get("ctx_size_out")),
-  };
 }
 
 /**

@@ -52,12 +52,15 @@ export {
   type ProgramLoadAttributes,
   type ProgramLoadLog,
   type ProgramLoadResult,
-  type ProgramTestRunOptions,
-  type ProgramTestRunResult,
   programBindMap,
   programLoad,
   programLoadAsync,
   programStreamRead,
-  programTestRun,
 } from "./bpf-program.ts";
 export { FileDescriptor } from "./fd.ts";
+export {
+  type ProgramTestRunOptions,
+  type ProgramTestRunResult,
+  programTestRun,
+  programTestRunAsync,
+} from "./program-run.ts";

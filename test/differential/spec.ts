@@ -78,6 +78,12 @@ const EXPLAINED: Readonly<Record<string, Explanation>> = {
     why: "libbpf refuses static functions in program sections, cilium/ebpf links them",
     lines: /refuses it: .*program 'helper' is static and not supported/,
   },
+  congestion: {
+    why: "libbpf before 1.2 knows no .struct_ops.link, before 1.4 it gives indexes of members as attach types, and no value types",
+    before: "1.4",
+    lines:
+      /^(ours|libbpf): .*("section":"struct_ops\/|"name":"(counting|linked|other)","type":26,)/,
+  },
   "struct-ops": {
     why: "libbpf before 1.4 gives indexes of members as attach types, and no value types",
     before: "1.4",

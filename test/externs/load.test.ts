@@ -230,7 +230,7 @@ kernelTest(test, "an unguarded call of an absent function is refused by its name
     assert.instance(error, VerifierError);
     assert.match(
       (error as VerifierError).message,
-      /program program: this kernel has no function no_such_function, and the call of no_such_function is not guarded by bpf_ksym_exists\(no_such_function\) \(instruction 1: /,
+      /program program: this kernel has no function no_such_function, and the call of no_such_function is not guarded by bpf_ksym_exists\(no_such_function\) \(instruction 1: call/,
     );
   }
 });

@@ -6,12 +6,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BtfBuilder, Kind, type Member } from "../../btf/index.ts";
 import { SymbolBinding, SymbolType } from "../../elf/index.ts";
-import { CollectionSpec } from "../../src/collection.ts";
-import { ObjectError, UnsupportedError } from "../../src/error.ts";
+import { ObjectError } from "../../src/error.ts";
 import { programsToLoad } from "../../src/spec/autoload.ts";
 import type { MapSpec, ObjectSpec } from "../../src/spec/index.ts";
 import { MapFlags, MapType, ProgramFlags, ProgramType } from "../../src/uapi.ts";
-import { fixtureObjects, fixturePath } from "../helper/fixtures.ts";
+import { fixtureObjects } from "../helper/fixtures.ts";
 import { addInt, addSection, code, exit, fn, mov, read, readObject, refusal } from "./object.ts";
 
 const test = suite("spec: struct_ops");
@@ -165,28 +164,6 @@ test("tables of ? sections are left out with the programs that only they name", 
   assert.equal(names(), ["start_quietly", "sleep_well", "stop"]);
   table(spec, "quiet").members["start"] = "start_loudly";
   assert.equal(names(), ["start_quietly", "start_loudly", "sleep_well", "stop"]);
-});
-
-test("loading says what cannot be loaded yet, before anything is done", () => {
-  const refused = (change: (spec: CollectionSpec) => void): UnsupportedError => {
-    const spec = CollectionSpec.fromFile(fixturePath("struct-ops.el.o"));
-    change(spec);
-    try {
-      spec.loadSync();
-    } catch (error) {
-      assert.instance(error, UnsupportedError, String(error));
-      return error as UnsupportedError;
-    }
-    throw new Error("it was loaded");
-  };
-  const first = refused(() => {});
-  assert.match(first.message, /create map plain: .*struct_ops.* not loaded yet; set autocreate/);
-  assert.is(first.feature, "loading struct_ops maps");
-  const second = refused((spec) => {
-    spec.maps["plain"]!.autocreate = false;
-    spec.maps["plain"]!.structOps!.members["ssthresh"] = null;
-  });
-  assert.match(second.message, /load program ssthresh: .*struct_ops/);
 });
 
 /** What an object with the table `ops` consists of; functions at offsets 0 and 8, a number at 16. */
