@@ -24,6 +24,8 @@ type SuiteResult = [errors: string | true, passed: number, skipped: number, tota
 type SuiteRun = () => Promise<SuiteResult>;
 
 const FILE_TIME_LIMIT = Number(process.env["EBPF_TEST_FILE_SECONDS"] ?? 180) * 1000;
+/** Seconds from which on it is told how long a file took. */
+const LONG = 2;
 /** Milliseconds after the last test. */
 const LAST_MOMENTS = 5000;
 const testFolder = dirname(fileURLToPath(import.meta.url));
@@ -50,6 +52,7 @@ async function suitesOf(file: string): Promise<SuiteRun[]> {
 }
 
 async function runFile(file: string): Promise<void> {
+  const start = performance.now();
   if (tier !== "kernel") process.stdout.write(`${file}\n`);
   const timer = setTimeout(() => {
     process.stdout.write(`\n${file}: no end after ${FILE_TIME_LIMIT / 1000} s\n`);
@@ -79,6 +82,8 @@ async function runFile(file: string): Promise<void> {
     process.stdout.write(`${file}: ${error instanceof Error ? error.stack : error}\n`);
   } finally {
     clearTimeout(timer);
+    const seconds = (performance.now() - start) / 1000;
+    if (seconds >= LONG) process.stdout.write(`${file}: ${seconds.toFixed(1)} s\n`);
   }
 }
 
