@@ -50,6 +50,17 @@ await Promise.all([
   }),
   // A copy of its own: sharing files with the library would split both into more of them.
   bundle("dist/bin", { ebpf: "src/cli.ts" }),
+  // Tests start them in processes of their own, of which there are many.
+  bundle(
+    "dist/test",
+    {
+      "sys/child-modules": "test/sys/child-modules.ts",
+      "maps/churn-child": "test/maps/churn-child.ts",
+      "maps/pin-race-child": "test/maps/pin-race-child.ts",
+      "load/token-child": "test/load/token-child.ts",
+    },
+    { allowOverwrite: true, splitting: false },
+  ),
   // What is measured is what users have.
   bundle("dist/bench", { main: "bench/main.ts" }, { allowOverwrite: true }),
 ]);

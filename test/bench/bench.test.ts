@@ -9,7 +9,7 @@ import { parseSamples, type Sample } from "../../bench/sample.ts";
 import { summarise, table } from "../../bench/statistics.ts";
 import type { Outcome } from "../helper/cli.ts";
 import { fixturePath, readFixture } from "../helper/fixtures.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 
 const test = suite("bench");
@@ -64,7 +64,7 @@ test("b1 coldphases measures without loading anything", () => {
   assert.equal(rows("b1", "coldphases", OBJECT), expected);
 });
 
-kernelTest(test, "b1 measures whole loads and their parts", () => {
+hostTest(test, "b1 measures whole loads and their parts", () => {
   const cold = rows("b1", "cold", LOADABLE);
   for (const row of ["B1.parse", "B1.full", "B1.process"])
     assert.ok(cold.includes(`${row} cold ms`));
@@ -89,7 +89,7 @@ function smallMaps(): string {
   return path;
 }
 
-kernelTest(test, "b2 measures every way to the elements of the maps that there are", () => {
+hostTest(test, "b2 measures every way to the elements of the maps that there are", () => {
   const object = smallMaps();
   const found = rows("b2", object, "1");
   rmSync(dirname(object), { recursive: true });

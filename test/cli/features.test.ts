@@ -7,7 +7,7 @@ import { MapType, ProgramType } from "../../src/uapi.ts";
 import { bpftool, bpftoolTest } from "../helper/bpftool.ts";
 import { ebpf } from "../helper/cli.ts";
 import { ebpfHere } from "../helper/in-process.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest } from "../helper/kernel.ts";
 
 const test = suite("cli: features");
 
@@ -22,7 +22,7 @@ function report(): Promise<Report> {
   return kept;
 }
 
-kernelTest(test, "--json has every type, feature and helper, with why not", async () => {
+hostTest(test, "--json has every type, feature and helper, with why not", async () => {
   const { programTypes, mapTypes, mapFlags, features, helpers, skippedHelpers } = await report();
   assert.is(programTypes.length, Object.keys(ProgramType).length - 1);
   assert.is(mapTypes.length, Object.keys(MapType).length - 1);

@@ -27,7 +27,7 @@ async function whileBusy(
   const child = spawn(process.execPath, [CLI, "run", ...args]);
   let stdout = "";
   let stderr = "";
-  const busy = setInterval(() => spawnSync("true"), 50);
+  const busy = setInterval(() => spawnSync("true"), 50 * SLOWNESS);
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
     // Once: a second one while it closes ends it at once.

@@ -5,6 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ebpf } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
+import { ebpfHere } from "../helper/in-process.ts";
 import { kernelTest } from "../helper/kernel.ts";
 
 const verify = suite("cli: verify");
@@ -32,8 +33,8 @@ interface Report {
   maps: Row[];
 }
 
-function report(args: readonly string[]): { code: number | null; report: Report } {
-  const { code, stdout, stderr } = ebpf(["verify", "--json", ...args]);
+async function report(args: readonly string[]): Promise<{ code: number | null; report: Report }> {
+  const { code, stdout, stderr } = await ebpfHere(["verify", "--json", ...args]);
   assert.is(stderr, "");
   return { code, report: JSON.parse(stdout) as Report };
 }
@@ -41,9 +42,9 @@ function report(args: readonly string[]): { code: number | null; report: Report 
 kernelTest(
   verify,
   "--json: a verdict for every program and map; one refusal hides no other",
-  () => {
+  async () => {
     const file = fixturePath("verifier/core.el.o");
-    const { code, report: found } = report([file]);
+    const { code, report: found } = await report([file]);
     assert.is(code, 1);
     assert.is(found.file, file);
     assert.match(found.kernel, /^\d+\.\d+/);
@@ -82,29 +83,33 @@ kernelTest(
   },
 );
 
-kernelTest(verify, "an object that loads: exit code 0, a table", () => {
-  const { code, stdout, stderr } = ebpf(["verify", fixturePath("raw-tracepoint.el.o")]);
+kernelTest(verify, "an object that loads: exit code 0, a table", async () => {
+  const { code, stdout, stderr } = await ebpfHere(["verify", fixturePath("raw-tracepoint.el.o")]);
   assert.is(code, 0, stdout + stderr);
   assert.match(stdout, /^program +section +verdict +instructions +verified +time$/m);
   assert.match(stdout, /raw_tp\/sys_enter +ok +\d+/);
 });
 
-kernelTest(verify, "text: the line, the verifier's words and what helps, below the table", () => {
-  const { code, stdout } = ebpf(["verify", fixturePath("verifier/license.el.o")]);
-  assert.is(code, 1);
-  assert.match(
-    stdout,
-    /^helper_for_gpl: bpf_probe_read_kernel is only for programs under the GPL.*\n {2}at license\.bpf\.c:\d+: bpf_probe_read_kernel\(.*\n {2}instruction 4: call bpf_probe_read_kernel#113\n {2}in the verifier's words: cannot call GPL.*\n {2}what helps: char LICENSE/m,
-  );
-  assert.not.match(stdout, /processed \d+ insns/);
-});
+kernelTest(
+  verify,
+  "text: the line, the verifier's words and what helps, below the table",
+  async () => {
+    const { code, stdout } = await ebpfHere(["verify", fixturePath("verifier/license.el.o")]);
+    assert.is(code, 1);
+    assert.match(
+      stdout,
+      /^helper_for_gpl: bpf_probe_read_kernel is only for programs under the GPL.*\n {2}at license\.bpf\.c:\d+: bpf_probe_read_kernel\(.*\n {2}instruction 4: call bpf_probe_read_kernel#113\n {2}in the verifier's words: cannot call GPL.*\n {2}what helps: char LICENSE/m,
+    );
+    assert.not.match(stdout, /processed \d+ insns/);
+  },
+);
 
-kernelTest(verify, "--log: all of it, of programs that load, too", () => {
+kernelTest(verify, "--log: all of it, of programs that load, too", async () => {
   const file = fixturePath("verifier/license.el.o");
-  const { stdout } = ebpf(["verify", "--log", file]);
+  const { stdout } = await ebpfHere(["verify", "--log", file]);
   assert.match(stdout, /^ {4}4: \(85\) call bpf_probe_read_kernel#113$/m);
   assert.match(stdout, /^ {4}processed \d+ insns/m);
-  const { report: found } = report(["--log", fixturePath("raw-tracepoint.el.o")]);
+  const { report: found } = await report(["--log", fixturePath("raw-tracepoint.el.o")]);
   for (const { name, verdict, log, verifiedInstructions } of found.programs) {
     assert.is(verdict, "ok");
     assert.ok(
@@ -118,32 +123,41 @@ kernelTest(verify, "--log: all of it, of programs that load, too", () => {
 kernelTest(
   verify,
   "programs whose section tells no type are skipped, sections with ? are not",
-  () => {
-    const { report: unknown } = report([fixturePath("unknown-sections.el.o")]);
+  async () => {
+    const { report: unknown } = await report([fixturePath("unknown-sections.el.o")]);
     const skipped = unknown.programs.filter(({ verdict }) => verdict === "skipped");
     assert.ok(skipped.length > 0);
     assert.match(skipped[0]?.message ?? "", /^section \S+ does not tell the program's type$/);
-    const { code, report: rejected } = report([fixturePath("verifier/naked.el.o")]);
+    const { code, report: rejected } = await report([fixturePath("verifier/naked.el.o")]);
     assert.is(code, 1);
     assert.ok(rejected.programs.every(({ verdict }) => verdict === "rejected"));
   },
 );
 
-kernelTest(verify, "a map that cannot be made is listed, with the programs that use it", () => {
-  const { code, report: found } = report([fixturePath("map-keys.el.o")]);
-  assert.is(code, 1);
-  const map = found.maps.find(({ name }) => name === "unsized");
-  assert.is(map?.verdict, "error");
-  assert.match(map?.message ?? "", /unsized/);
-  assert.ok(found.maps.some(({ verdict }) => verdict === "ok"));
-});
+kernelTest(
+  verify,
+  "a map that cannot be made is listed, with the programs that use it",
+  async () => {
+    const { code, report: found } = await report([fixturePath("map-keys.el.o")]);
+    assert.is(code, 1);
+    const map = found.maps.find(({ name }) => name === "unsized");
+    assert.is(map?.verdict, "error");
+    assert.match(map?.message ?? "", /unsized/);
+    assert.ok(found.maps.some(({ verdict }) => verdict === "ok"));
+  },
+);
 
-kernelTest(verify, "nothing is pinned, and a constant can be set", () => {
+kernelTest(verify, "nothing is pinned, and a constant can be set", async () => {
   const before = readdirSync("/sys/fs/bpf");
-  const { report: found } = report(["--set", "limit=7", fixturePath("verifier/memory.el.o")]);
+  const { report: found } = await report(["--set", "limit=7", fixturePath("verifier/memory.el.o")]);
   assert.is(found.programs.length, 19);
   assert.equal(readdirSync("/sys/fs/bpf"), before);
-  const wrong = ebpf(["verify", "--set", "limits=7", fixturePath("verifier/memory.el.o")]);
+  const wrong = await ebpfHere([
+    "verify",
+    "--set",
+    "limits=7",
+    fixturePath("verifier/memory.el.o"),
+  ]);
   assert.is(wrong.code, 2);
   assert.match(wrong.stderr, /no variable limits; did you mean "limit"/);
 });

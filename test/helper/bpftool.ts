@@ -7,7 +7,7 @@
 
 import { execFileSync, spawnSync } from "node:child_process";
 import type { Test } from "uvu";
-import { kernelTest, tier } from "./kernel.ts";
+import { hostTest } from "./kernel.ts";
 import { SLOWNESS } from "./slowness.ts";
 
 const PATHS = ["bpftool", "/usr/sbin/bpftool", "/sbin/bpftool"];
@@ -16,9 +16,8 @@ const command = PATHS.find((path) => spawnSync(path, ["version"]).status === 0);
 
 /** Registers a test of the kernel tier that needs bpftool; it is skipped, with that reason, where there is none. */
 export function bpftoolTest(test: Test, name: string, body: () => void | Promise<void>): void {
-  if (tier === "kernel") return;
   const obstacle = () => (command === undefined ? "bpftool is not installed" : undefined);
-  kernelTest(test, name, { needs: "bpftool", obstacle }, body);
+  hostTest(test, name, body, { needs: "bpftool", obstacle });
 }
 
 /** What bpftool prints with `-j`. */

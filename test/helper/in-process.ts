@@ -11,9 +11,10 @@ import { link } from "../../src/cli/link.ts";
 import { map } from "../../src/cli/map.ts";
 import { explain } from "../../src/cli/output.ts";
 import { prog } from "../../src/cli/prog.ts";
+import { verify } from "../../src/cli/verify.ts";
 import type { Outcome } from "./cli.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = { doctor, features, link, map, prog };
+const COMMANDS: Readonly<Record<string, Command>> = { doctor, features, link, map, prog, verify };
 
 /** What `ebpf ARGS…` prints and ends with, but for the name of the command before errors. */
 export async function ebpfHere(args: readonly string[]): Promise<Outcome> {

@@ -86,6 +86,14 @@ export function kernelTest(
   markSuite(test);
 }
 
+/**
+ * Registers a test of the kernel tier whose outcome does not depend on the kernel's release, so that one machine is enough: guests of
+ * the matrix do without it.
+ */
+export function hostTest(test: Test, name: string, body: Body, needs?: KernelNeeds): void {
+  if (tier !== "kernel") kernelTest(test, name, needs, body);
+}
+
 /** Runs a body, or says why not. */
 async function run(
   body: Body,

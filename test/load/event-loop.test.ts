@@ -10,6 +10,7 @@ import { CollectionSpec } from "../../src/collection.ts";
 import { ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 
 const test = suite("load: event loop");
 /** The verifier gives up after a million instructions. */
@@ -86,7 +87,7 @@ kernelTest(
       // What is done once is done.
       loop(2).loadSync().close();
       // As long as it takes for the sync way to be felt, on machines of any speed.
-      let times = 10_000;
+      let times = Math.round(10_000 / SLOWNESS);
       const sync = () => lagOf(() => loop(times).loadSync().close());
       let blocked = await sync();
       while (blocked.length < 400 && times < MOST) {

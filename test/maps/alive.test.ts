@@ -4,7 +4,6 @@ import { kernelTest } from "../helper/kernel.ts";
 import { type ChildResult, runChild } from "../sys/child.ts";
 
 const test = suite("maps/alive");
-const base = new URL("./", import.meta.url).href;
 
 /**
  * Runs a script with a ring and a program that fills it, in a process that only the reader may keep
@@ -17,7 +16,7 @@ function run(script: string): Promise<ChildResult> {
     const program = new RingProgram(ring);
     const fillLater = (milliseconds) => setTimeout(() => program.run(1), milliseconds).unref();
   `;
-  return runChild(prologue + script, { base, seconds: 10 });
+  return runChild(prologue + script, { seconds: 10 });
 }
 
 kernelTest(test, "a ring that nobody reads does not keep the process alive", async () => {

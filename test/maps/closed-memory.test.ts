@@ -13,8 +13,8 @@ const ROUNDS = Math.max(100, Math.floor(1000 / SLOWNESS));
 
 const SCRIPT = `
 import { readdirSync } from "node:fs";
-const { createMap } = await import(${JSON.stringify(new URL("../../maps/index.js", import.meta.url).href)});
-const { MapFlags, MapType } = await import(${JSON.stringify(new URL("../../src/uapi.js", import.meta.url).href)});
+const { createMap } = sys("maps");
+const { MapFlags, MapType } = sys("uapi");
 const counts = { closed: 0, views: 0, seen: 0 };
 const kept = [];
 const spec = { type: MapType.ARRAY, keySize: 4, valueSize: 8, maxEntries: 1024, flags: MapFlags.MMAPABLE };

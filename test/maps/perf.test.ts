@@ -106,7 +106,8 @@ kernelTest(test, "those that follow a record that wraps are themselves, in batch
       numbers.push(numberOf(record));
     }
     if (numbers.length >= 100 * 17) break;
-    program.run(17);
+    // A slow machine may have left some for the next batch.
+    if (events.stats().backlogBytes === 0) program.run(17);
   }
   assert.equal(new Set(numbers).size, numbers.length);
 });

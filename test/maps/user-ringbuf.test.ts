@@ -363,11 +363,10 @@ kernelTest(test, "positions that another process has spoilt are an error", needs
 });
 
 kernelTest(test, "waiting keeps the process alive, unless it is told not to", needs, async () => {
-  const base = new URL("./", import.meta.url).href;
   const { status, stdout, stderr } = await runChild(
     `
-      const { createMap } = await sys("../../maps/index");
-      const { DrainProgram, recordOf } = await sys("drain-program");
+      const { createMap } = sys("maps");
+      const { DrainProgram, recordOf } = sys("drain-program");
       const ring = createMap({ type: ${MapType.USER_RINGBUF}, name: "ring", maxEntries: 4096 });
       const program = new DrainProgram(ring);
       while (ring.write(recordOf(0, 248)));
@@ -379,7 +378,7 @@ kernelTest(test, "waiting keeps the process alive, unless it is told not to", ne
       ring.room(24, { ref: false }).then(() => console.log("never"));
       process.on("exit", () => console.log("exit"));
     `,
-    { base, seconds: 10 },
+    { seconds: 10 },
   );
   assert.equal([status, stdout, stderr], [0, "room\nexit\n", ""]);
 });

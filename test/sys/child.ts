@@ -15,15 +15,17 @@ export interface ChildResult {
   stderr: string;
 }
 
+const joined = new URL("./child-modules.js", import.meta.url).href;
+
 /** The definition of `sys`, for scripts that write other scripts. */
-export function sysPrologue(
-  base: string = new URL("../../src/sys/", import.meta.url).href,
-): string {
-  return `const sys = (name) => import(${JSON.stringify(base)} + name + ".js");`;
+export function sysPrologue(base?: string): string {
+  return base === undefined
+    ? `const { modules } = await import(${JSON.stringify(joined)}); const sys = (name) => modules[name];`
+    : `const sys = (name) => import(${JSON.stringify(base)} + name + ".js");`;
 }
 
 /**
- * Runs `script`, an ES module in which `sys(name)` imports a file of `src/sys`; kills it after
+ * Runs `script`, an ES module in which `sys(name)` gives one of `child-modules.ts`; kills it after
  * `seconds`.
  */
 export function runChild(
@@ -32,7 +34,7 @@ export function runChild(
     seconds?: number;
     flags?: readonly string[];
     env?: Readonly<Record<string, string>>;
-    /** The URL below which `sys` finds files. */
+    /** The URL of a folder in which `sys` finds other files. */
     base?: string;
   } = {},
 ): Promise<ChildResult> {
@@ -62,7 +64,7 @@ export function runChild(
 
 /** A script's beginning: a `ring` of `programs.ts` and the `Poller`. */
 export const RING_PROLOGUE: string = `
-const { openRing } = await import(${JSON.stringify(new URL("./programs.js", import.meta.url).href)});
-const { Poller } = await sys("poller");
+const { openRing } = sys("programs");
+const { Poller } = sys("poller");
 const ring = openRing();
 `;
