@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { LostEvents, type PerfEventArray } from "../../maps/index.ts";
 import { BpfError } from "../../src/error.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { createEvents, PerfProgram } from "./perf-program.ts";
 import { numberOf, range, turn } from "./ring-program.ts";
 
@@ -187,9 +188,9 @@ kernelTest(test, "wake-ups as many as were asked for", async () => {
   const first = records.next().then(() => {
     woken = true;
   });
-  await turn(20);
+  await turn(20 * SLOWNESS);
   program.run(9);
-  await turn(50);
+  await turn(50 * SLOWNESS);
   assert.not(woken);
   program.run(1);
   await first;
@@ -205,9 +206,9 @@ kernelTest(test, "wake-ups as many as were asked for", async () => {
       break;
     }
   })();
-  await turn(20);
+  await turn(20 * SLOWNESS);
   writer.run(9);
-  await turn(50);
+  await turn(50 * SLOWNESS);
   assert.is(batch, undefined);
   // Records of 32 bytes.
   writer.run(2);
