@@ -18,6 +18,7 @@ export {
   SymbolVisibility,
 } from "./constants.ts";
 export { ElfFile } from "./file.ts";
+export { type ElfNote, elfNotes } from "./notes.ts";
 export type { ElfRelocation } from "./relocation.ts";
 export type { ElfSection } from "./section.ts";
 export type { ElfSegment } from "./segment.ts";

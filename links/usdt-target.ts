@@ -1,0 +1,27 @@
+/**
+ * The text form of a static probe's target, `PATH:PROVIDER:NAME`, as section names spell it. It looks nothing up.
+ *
+ * @module
+ */
+
+import { TargetError } from "./target-error.ts";
+
+/** What a text says of a static probe. */
+export interface UsdtTarget {
+  /** A path, or a bare name such as `libc.so.6`. */
+  path: string;
+  provider: string;
+  name: string;
+}
+
+/** Parses `PATH:PROVIDER:NAME`. @throws TargetError (`ERR_TARGET`) for anything else. */
+export function parseUsdtTarget(text: string): UsdtTarget {
+  const [, path, provider, name] = /^(.+):([^:]+):([^:]+)$/s.exec(text) ?? [];
+  if (path === undefined || provider === undefined || name === undefined) {
+    throw new TargetError(`"${text}" does not name a static probe; write PATH:PROVIDER:NAME`, {
+      code: "ERR_TARGET",
+      target: text,
+    });
+  }
+  return { path, provider, name };
+}
