@@ -8,6 +8,7 @@
 
 import { Kind } from "../../btf/index.ts";
 import { call, exit, Helper, type HelperName, helperName, helperSince } from "../asm/index.ts";
+import { didYouMean, nearMatches } from "../near-matches.ts";
 import { kernelBtf } from "../sys/kernel-btf.ts";
 import { AttachType, nameOf, ProgramType } from "../uapi.ts";
 import { type FeatureAnswer, judge, supported, unknown, unsupported } from "./answer.ts";
@@ -47,8 +48,10 @@ export function haveHelper(type: ProgramType, helper: HelperName | number): Feat
   const id = typeof helper === "number" ? helper : (Helper[helper] ?? 0);
   const name = helperName(id);
   if (id === 0 || name === undefined) {
+    const bare = String(helper).replace(/^bpf_/, "");
+    const near = Object.hasOwn(Helper, bare) ? [bare] : nearMatches(bare, Object.keys(Helper));
     throw new RangeError(
-      `probe a helper: there is no ${JSON.stringify(helper)}; names are those of Helper, of \`ebpf/asm\``,
+      `probe a helper: there is no ${JSON.stringify(helper)}${didYouMean(near)}; names are those of Helper, of \`ebpf/asm\`, without bpf_`,
     );
   }
   const known = haveProgramType(type);

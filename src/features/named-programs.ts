@@ -12,8 +12,10 @@ import {
   call,
   callFunction,
   exit,
+  extend,
   jumpIf,
   label,
+  load,
   loadAcquire,
   loadMapValue,
   longJump,
@@ -21,6 +23,7 @@ import {
   type Statement,
   setImm,
   store,
+  swap,
 } from "../asm/index.ts";
 import { hostLittleEndian, viewOf } from "../bytes.ts";
 import { AttachType, MapType, ProgramType } from "../uapi.ts";
@@ -109,9 +112,12 @@ export const PROGRAMS: {
     return haveHelper(TRACEPOINT, "get_attach_cookie");
   }),
   isa_v4: feature("instructions of version 4: long jumps, signed loads", "6.6", () => {
-    const other = [label("other"), alu("r0", "=", 1)];
-    const start = [alu("r0", "=", 0), jumpIf("r0", "==", 1, "other"), longJump("end")];
-    return run([...start, ...other, label("end"), exit()]);
+    // All of them: stable kernels before 6.6, such as 6.1, have only the long jump.
+    const signed = [load("r1", "s8", "r10", -8), extend("r1", "s16", "r1"), alu("r1", "s/=", 3)];
+    const others = [alu("r1", "s%=", 3), swap("r1", "bswap32"), store("u64", "r10", -8, "r1")];
+    const jump = [alu("r0", "=", 0), jumpIf("r0", "==", 1, "other"), longJump("end")];
+    const end = [label("other"), alu("r0", "=", 1), label("end"), exit()];
+    return run([store("u64", "r10", -8, 0x80), ...signed, ...others, ...jump, ...end]);
   }),
   arg_ctx_tag: feature("functions that are told of their context by a tag", "6.8", () => {
     return judge(useContextTag());

@@ -149,7 +149,9 @@ export class Facts {
   variableOf(origin: Origin | undefined): string | undefined {
     if (origin?.kind !== "call" || origin.step === undefined) return undefined;
     const text = placeOf(this.program, origin.step.slot)?.text ?? "";
-    return new RegExp(`(\\w+)\\s*=\\s*(?:\\([^()]*\\)\\s*)?${origin.text}\\s*\\(`).exec(text)?.[1];
+    const given = new RegExp(`(\\w+)\\s*=\\s*(?:\\([^()]*\\)\\s*)?${origin.text}\\s*\\(`, "g");
+    const [first, ...others] = text.matchAll(given);
+    return others.length > 0 ? undefined : first?.[1];
   }
 
   /** The map that a call was given first; undefined where the log does not tell. */

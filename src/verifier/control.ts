@@ -126,7 +126,7 @@ export const controlRules: readonly Rule[] = [
   },
   {
     match:
-      /^At (program exit|\w+ callback return|async callback) the register (\w+) has (.*?) should have been in (.*)$/m,
+      /^At (program exit|(?:\w+ )?callback return|async callback) the register (\w+) has (.*?) should have been in (.*)$/m,
     cause: ([, where, , found, range], facts) => ({
       kind: "return-value",
       problem: `${where === "program exit" ? `a program of type ${facts.typeName}` : "a callback"} returns ${numbers(found!)}, and may return ${numbers(range!)}`,

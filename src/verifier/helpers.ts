@@ -45,7 +45,7 @@ function missingHelper(name: string, number: number, facts: Facts): Cause {
   return {
     kind: "helper-not-allowed",
     problem: `programs of type ${facts.typeName} may not call ${text}`,
-    hint: "call it in a program of a type that has it; some are only there with CAP_PERFMON or in sleepable programs",
+    hint: "call it in a program of a type that has it; some are only there with CAP_PERFMON, in sleepable programs or on newer kernels",
   };
 }
 
@@ -87,13 +87,22 @@ function argument(number: number, type: string, types: string, facts: Facts): Ca
   if (released !== undefined && /^(?:inv|scalar)/.test(type)) {
     return afterRelease(facts, origin?.text ?? "", released);
   }
+  if (/^(?:alloc_|ringbuf_)?mem$/.test(type) && /\bfp\b/.test(types)) {
+    return {
+      kind: "argument",
+      problem: `argument ${number} of ${by} is memory that a function returned, such as a record of a ring buffer, which this kernel does not take there`,
+      hint: "copy it to a variable on the stack, and pass that; newer kernels take more kinds of memory",
+    };
+  }
   return {
     kind: "argument",
-    problem: `argument ${number} of ${by} is ${typeText(type)}, and has to be ${expected(types)}`,
+    problem: `argument ${number} of ${by} is ${typeText(type)}, and has to be ${type === "ctx" && types.trim() === "fp" ? MEMORY : expected(types)}`,
     hint:
       type === "ctx" && /\bfp\b/.test(types)
         ? "copy what is needed from the context to a variable first"
-        : "pass what its declaration says; what was cast, masked or read back from memory is a number to the verifier",
+        : type === "fp" && types.trim() === "map_value"
+          ? "it takes a constant that stands in the object: static const char text[] = …, outside of functions or with static"
+          : "pass what its declaration says; what was cast, masked or read back from memory is a number to the verifier",
   };
 }
 
@@ -178,6 +187,41 @@ export const helperRules: readonly Rule[] = [
     }),
   },
   {
+    match: /^R(\d+) (?:is not a known constant|unbounded size,)/m,
+    cause: ([, register], facts) => ({
+      kind: "argument",
+      problem: `argument ${register} of ${facts.called ?? "a function"} has to be a constant`,
+      hint:
+        facts.called === "bpf_ringbuf_reserve"
+          ? "reserve sizeof of the largest record; for lengths that are only known at run time there are bpf_ringbuf_output() and bpf_ringbuf_reserve_dynptr() (Linux 5.19)"
+          : "pass a number that is the same on every way to the call",
+    }),
+  },
+  {
+    match: /^R(\d+) must have zero offset when passed to/m,
+    cause: ([, register], facts) => ({
+      kind: "argument",
+      problem: `argument ${register} of ${facts.called ?? "a function"} is a pointer that was moved`,
+      hint: "pass the pointer as it was returned; move a copy of it",
+    }),
+  },
+  {
+    match: /^(?:Invalid format string|invalid format string)/m,
+    cause: (_, facts) => ({
+      kind: "argument",
+      problem: `the format string of ${facts.called ?? "a function"} has what it does not know, or asks for more or fewer values than it is given`,
+      hint: "bpf-helpers(7) lists the conversions under bpf_trace_printk() and bpf_snprintf(); every value takes 8 bytes",
+    }),
+  },
+  {
+    match: /^(\w+) pointer in R1 map_uid=\d+ doesn't match map pointer in R2/m,
+    cause: ([, what], facts) => ({
+      kind: "argument",
+      problem: `${facts.called ?? "a function"} is given another map than that whose value holds the ${what}`,
+      hint: "pass the map in which the value was looked up",
+    }),
+  },
+  {
     match: /^cannot pass map_type (\d+) into func (\w+)/m,
     cause: ([, type, name]) => ({
       kind: "argument",
@@ -212,10 +256,10 @@ export const helperRules: readonly Rule[] = [
     }),
   },
   {
-    match: /^Expected an initialized (\w+) as (?:arg #(\d+)|R(\d+))/m,
+    match: /^[Ee]xpected an initialized (\w+) as (?:arg #(\d+)|R(\d+))/m,
     cause: ([, what], facts) => ({
       kind: "uninitialised",
-      problem: `${facts.called ?? "a function"} is given a ${what} that was never made`,
+      problem: `${facts.called ?? "a function"} is given ${/^[aeiou]/.test(what!) ? "an" : "a"} ${what} that was never made`,
       hint:
         what === "dynptr"
           ? "make it first: bpf_dynptr_from_mem(), bpf_ringbuf_reserve_dynptr(), bpf_dynptr_from_skb()…"
@@ -223,8 +267,16 @@ export const helperRules: readonly Rule[] = [
     }),
   },
   {
+    match: /^cannot overwrite referenced dynptr/m,
+    cause: () => ({
+      kind: "reference-leak",
+      problem: "a dynptr on the stack is overwritten, and its record has not been given back",
+      hint: "submit or discard it first; its bytes are written by helpers alone",
+    }),
+  },
+  {
     match:
-      /^Expected an? (?:uninitialized|initialized|unreleased)? ?(\w+)|^(?:cannot pass|cannot overwrite) .*dynptr/m,
+      /^[Ee]xpected an? (?:uninitialized|initialized|unreleased)? ?(\w+)|^cannot pass .*dynptr/m,
     cause: (_, facts) => ({
       kind: "argument",
       problem: `${facts.called ?? "a function"} is given a dynptr or iterator in the wrong state`,
@@ -241,10 +293,19 @@ export const helperRules: readonly Rule[] = [
   },
   {
     match:
-      /^R(\d+) (?:must be (?:referenced|a rcu pointer|referenced or trusted)|is not a pointer to)|^kernel function \w+ args#(\d+) expected pointer/m,
-    cause: ([, register, index], facts) => ({
+      /^kernel function \w+ (?:args#(\d+)|R\d+) expected pointer to \w+ (\w+) but R(\d+) has a pointer to \w+ (\w+)|^R(\d+) is of type (\w+) but (\w+) is expected/m,
+    cause: ([, index, wanted, given, found, register, has, expects], facts) => ({
       kind: "argument",
-      problem: `argument ${register ?? Number(index) + 1} of ${facts.called ?? "a kernel function"} is a pointer that the verifier does not trust`,
+      problem: `argument ${index === undefined ? (register ?? given) : Number(index) + 1} of ${facts.called ?? "a function"} is a pointer to struct ${found ?? has}, and has to be one to struct ${wanted ?? expects}`,
+      hint: "pass a pointer of that type; a cast changes nothing for the verifier",
+    }),
+  },
+  {
+    match:
+      /^R(\d+) (?:must be (?:referenced|a rcu pointer|referenced or trusted)|is not a pointer to)|^kernel function \w+ (?:args#(\d+)|R(\d+)) expected pointer/m,
+    cause: ([, register, index, other], facts) => ({
+      kind: "argument",
+      problem: `argument ${register ?? other ?? Number(index) + 1} of ${facts.called ?? "a kernel function"} is a pointer that the verifier does not trust`,
       hint: "what was read from another object can be freed at any time: acquire it first (bpf_task_acquire() and the like), or read it between bpf_rcu_read_lock() and bpf_rcu_read_unlock()",
     }),
   },

@@ -69,7 +69,7 @@ export const kernelRules: readonly Rule[] = [
   },
   {
     match:
-      /^(?:Caller passes invalid args into func#\d+|Global function (\w+)\(\) (?:doesn't return scalar|return value)|func '(\w+)' (?:doesn't|does not) )/m,
+      /^(?:Caller passes invalid args into func#\d+|Global function (\w+)\(\) (?:doesn't return scalar|return value))/m,
     cause: (_, facts) => ({
       kind: "argument",
       problem: `a global function is not called, or does not return, as its declaration says${facts.at(facts.step?.slot)}`,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ProgramType } from "../uapi.ts";
 import type { Cause, Facts, Rule } from "./cause.ts";
 import { releases } from "./release.ts";
 
@@ -36,11 +37,38 @@ export function nullPointer(facts: Facts, register: number, use: string): Cause 
   };
 }
 
+/** Functions that may move a packet: `bpf_helper_changes_pkt_data()` of net/core/filter.c. */
+const MOVES_PACKET =
+  /^bpf_(?:skb_(?:store_bytes|change_(?:proto|head|tail)|pull_data|adjust_room|vlan_(?:push|pop))|clone_redirect|l[34]_csum_replace|xdp_adjust_(?:head|meta|tail)|msg_(?:pull|push|pop)_data|lwt_(?:push_encap|seg6_(?:store_bytes|adjust_srh|action))|store_hdr_opt|tail_call)$/;
+/** Programs whose context has pointers to a packet. */
+const PACKET_TYPES: ReadonlySet<number> = new Set([
+  ProgramType.SCHED_CLS,
+  ProgramType.SCHED_ACT,
+  ProgramType.XDP,
+  ProgramType.CGROUP_SKB,
+  ProgramType.LWT_IN,
+  ProgramType.LWT_OUT,
+  ProgramType.LWT_XMIT,
+  ProgramType.LWT_SEG6LOCAL,
+  ProgramType.SK_SKB,
+  ProgramType.SK_MSG,
+  ProgramType.SOCK_OPS,
+]);
+
 /** A number is used as an address. */
 function noPointer(register: number, facts: Facts): Cause {
   const origin = facts.originOf(register);
   const released = origin?.kind === "call" ? releases(origin.calls) : undefined;
   if (released !== undefined) return afterRelease(facts, origin?.text ?? "", released);
+  const moved =
+    origin?.kind === "load" ? origin.calls.find(({ name }) => MOVES_PACKET.test(name)) : undefined;
+  if (moved !== undefined && PACKET_TYPES.has(facts.program.type)) {
+    return {
+      kind: "use-after-release",
+      problem: `a pointer to the packet is used after ${moved.name}${facts.at(moved.slot, facts.step?.slot)}, which may have moved the packet`,
+      hint: `after ${moved.name}, read data and data_end from the context again, and compare them again`,
+    };
+  }
   if (origin?.kind === "load") {
     return {
       kind: "kernel-pointer",
@@ -129,6 +157,7 @@ export function typeText(type: string): string {
   const bare = type.replace(/^(?:trusted_|untrusted_|rcu_|rdonly_|percpu_|user_|non_own_ref)+/, "");
   if (/_or_null/.test(bare)) return "a pointer that may be NULL";
   if (/^(?:inv|scalar)/.test(bare)) return "a number";
+  if (bare === "ptr_") return "a pointer to a kernel object";
   if (bare.startsWith("ptr_")) return `a pointer to struct ${bare.slice(4)}`;
   return TYPES[bare] ?? `a ${bare}`;
 }

@@ -7,7 +7,7 @@
 import { Helper } from "../asm/index.ts";
 import { callOf } from "./calls.ts";
 import { calledBy, type Facts, type Rule } from "./cause.ts";
-import { releaseOf } from "./release.ts";
+import { isOwedAlways, releaseOf } from "./release.ts";
 
 /** The function that an instruction of the log calls. */
 function calledAt(facts: Facts, slot: number): string | undefined {
@@ -16,6 +16,13 @@ function calledAt(facts: Facts, slot: number): string | undefined {
     if (step.slot === slot) return calledBy(step.text);
   }
   return undefined;
+}
+
+/** What is going on where the verifier names a region of code. */
+function heldBy(text: string): string {
+  if (text.includes("rcu")) return "it holds the RCU read lock";
+  if (text.includes("preempt")) return "preemption is off";
+  return text.includes("local_irq") ? "interrupts are off" : "it holds a lock";
 }
 
 export const referenceRules: readonly Rule[] = [
@@ -28,7 +35,9 @@ export const referenceRules: readonly Rule[] = [
       return {
         kind: "reference-leak",
         problem: `what ${name} returned here is not given back on a way to the end${facts.at(facts.step?.slot, slot)}`,
-        hint: `call ${release} on every way on which it is not NULL, early returns included`,
+        hint: isOwedAlways(name)
+          ? `call ${release} on every way, also where ${name} failed, and before early returns`
+          : `call ${release} on every way on which it is not NULL, early returns included`,
         slot,
       };
     },
@@ -46,8 +55,27 @@ export const referenceRules: readonly Rule[] = [
       /^bpf_spin_(?:un)?lock is missing|inside bpf_spin_lock-ed region|^bpf_rcu_read_unlock is missing|inside bpf_(?:rcu_read|preempt|local_irq)\w*-?\w* region/m,
     cause: ([text]) => ({
       kind: "lock",
-      problem: `the program ends, or leaves a function, while it holds ${text.includes("rcu") ? "the RCU read lock" : "a lock"}`,
-      hint: "unlock on every way on which it was locked, early returns included",
+      problem: `the program ends, or leaves a function, while ${heldBy(text)}`,
+      hint: /preempt|local_irq/.test(text)
+        ? "turn that on again on every way, early returns included"
+        : "unlock on every way on which it was locked, early returns included",
+    }),
+  },
+  {
+    match:
+      /^bpf_(\w*)spin_unlock without taking a lock|^unmatched (rcu read unlock|attempt to \w+)/m,
+    cause: ([, , what], facts) => ({
+      kind: "lock",
+      problem: `${facts.called ?? "a function"} ends what was not begun${what === undefined ? ": no lock is held" : ""}`,
+      hint: "call it once for each beginning, and only on ways that come from there",
+    }),
+  },
+  {
+    match: /^bpf_(\w+) cannot be accessed directly by load\/store/m,
+    cause: ([, what], facts) => ({
+      kind: "lock",
+      problem: `the struct bpf_${what} in a map's value is ${facts.writes ? "written to" : "read"} directly`,
+      hint: "only its helpers may touch it; copy or fill the value member by member, around it",
     }),
   },
   {
@@ -55,7 +83,10 @@ export const referenceRules: readonly Rule[] = [
     cause: (_, facts) => ({
       kind: "lock",
       problem: `${facts.called ?? "a function"} is called while a lock is held`,
-      hint: "call it before bpf_spin_lock(), keep the result in a variable, and only copy under the lock",
+      hint:
+        facts.called === "bpf_spin_lock"
+          ? "one lock can be held at a time: call bpf_spin_unlock() for the first before"
+          : "call it before bpf_spin_lock(), keep the result in a variable, and only copy under the lock",
     }),
   },
   {
@@ -72,7 +103,7 @@ export const referenceRules: readonly Rule[] = [
   },
   {
     match:
-      /^R(\d+) must be referenced when passed to release function|^release (?:helper|kernel function) (\w+) expects/m,
+      /^R(\d+) must be referenced when passed to release function|^release (?:helper|kernel function|kfunc) (\w+) expects/m,
     cause: (_, facts) => ({
       kind: "reference-leak",
       problem: `${facts.called ?? "a function"} is to give back what was not acquired`,

@@ -19,6 +19,11 @@ const PAIRS: readonly [acquire: RegExp, release: string][] = [
 
 const RELEASE = /_(?:release|submit|discard|put|drop|destroy|free|unlock)(?:_impl|_dynptr)?$/;
 
+/** Functions that fill a variable, which is to be given back even if they failed. */
+export function isOwedAlways(acquire: string): boolean {
+  return /_dynptr$|^bpf_iter_\w+_new$/.test(acquire);
+}
+
 /** How to give back what a function returned; undefined where that is not known. */
 export function releaseOf(acquire: string): string | undefined {
   for (const [pattern, release] of PAIRS) {

@@ -78,7 +78,7 @@ function permission({ capabilities, lockdown, release }: KernelFacts): string {
   const isLocked = lockdown !== undefined && lockdown !== "none";
   const policy = isLocked
     ? `this kernel is locked down (${lockdown}), which forbids some programs to everybody`
-    : "a process that has them is refused by this kernel's policy (a security module, seccomp of a container, a setting such as kernel.unprivileged_bpf_disabled)";
+    : "a process that has them is refused by this kernel's policy (a security module, seccomp of a container)";
   const isCharged = release.major < 5 || (release.major === 5 && release.minor < 11);
   const memory = isCharged ? ", or by the limit of locked memory (ulimit -l)" : "";
   return `${needs}; ${policy}${memory}`;

@@ -1,7 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { HelperName } from "../../src/asm/index.ts";
 import { BpfError } from "../../src/error.ts";
 import { fromError, judge } from "../../src/features/answer.ts";
+import { haveHelper } from "../../src/features/helpers.ts";
+import { ProgramType } from "../../src/uapi.ts";
 
 const test = suite("features/answer");
 
@@ -38,6 +41,19 @@ test("a complaint that comes later shows that it is there", () => {
   assert.is(judge(-9, [19]).state, "unknown");
   // The expected complaint counts, even where others would mean no.
   assert.is(judge(-524, [524]).state, "supported");
+});
+
+test("helpers go by their names without bpf_", () => {
+  for (const [name, meant] of [
+    ["bpf_redirect", '"redirect"'],
+    ["get_atach_cookie", '"get_attach_cookie"'],
+  ] as const) {
+    assert.throws(
+      () => haveHelper(ProgramType.XDP, name as HelperName),
+      (error: unknown) =>
+        error instanceof RangeError && error.message.includes(`did you mean ${meant}`),
+    );
+  }
 });
 
 test("errors of ours are unknown, others are thrown on", () => {

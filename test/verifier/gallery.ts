@@ -42,7 +42,7 @@ export const refused: Readonly<Record<string, Readonly<Record<string, Refused>>>
     value_beyond: {
       kind: "out-of-bounds",
       problem: /^bytes 16 to 19 of a map value of 16 bytes are read$/,
-      hint: /index >= LENGTH/,
+      hint: /^no value of an index would help/,
     },
     value_index: {
       kind: "unbounded",

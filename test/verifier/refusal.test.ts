@@ -86,7 +86,7 @@ test("EPERM in spite of them: lockdown, other policies, and locked memory on old
   const locked = errorOf({ errno: EPERM, kernel: { lockdown: "confidentiality" } });
   assert.match(locked.message, /locked down \(confidentiality\)/);
   const other = errorOf({ errno: EPERM });
-  assert.match(other.message, /policy \(a security module, seccomp of a container/);
+  assert.match(other.message, /policy \(a security module, seccomp of a container\)/);
   assert.not.match(other.message, /locked/);
   const release = { text: "5.4.0", major: 5, minor: 4 };
   const old = errorOf({ errno: EPERM, kernel: { release, lockdown: undefined } });
@@ -210,6 +210,16 @@ test("what the log does not tell is not made up", () => {
   assert.is(other.problem, "a pointer that may be NULL is read without a check");
 });
 
+test("a variable is named only where its line calls once", () => {
+  const log = `6: (85) call bpf_map_lookup_elem#1
+7: (61) r0 = *(u32 *)(r0 +0)
+R0 invalid mem access 'map_value_or_null'
+`;
+  const text = "v = bpf_map_lookup_elem(&a, &k); w = bpf_map_lookup_elem(&a, &k);";
+  const error = refusal(log, { lines: linesOf({ 6: text }) });
+  assert.is(error.hint, "compare it with NULL before: if (!pointer) return 0;");
+});
+
 test("words that nobody here knows are passed on", () => {
   const log = "3: (85) call bpf_x#5\nthe moon is in the wrong house\nprocessed 4 insns\n";
   const error = refusal(log);
@@ -236,5 +246,254 @@ Suggestion: check it
 `);
   assert.is(error.reason, "R0 invalid mem access 'map_value_or_null'");
 });
+
+/** Logs of Linux 6.18 where nothing else is said; the last lines are what it complains of. */
+const CAUSES: Readonly<
+  Record<string, { log: string; type?: number; kind: string; problem: RegExp; hint: RegExp }>
+> = {
+  "a pointer to the packet from before the packet was moved": {
+    type: 6,
+    log: `0: (61) r6 = *(u32 *)(r1 +0)
+1: (b7) r2 = 4
+2: (85) call bpf_xdp_adjust_head#44
+3: (71) r1 = *(u8 *)(r6 +0)
+R6 invalid mem access 'scalar'`,
+    kind: "use-after-release",
+    problem: /^a pointer to the packet is used after bpf_xdp_adjust_head, which may have moved/,
+    hint: /^after bpf_xdp_adjust_head, read data and data_end from the context again/,
+  },
+  "the same in a program that has no packet": {
+    type: 2,
+    log: `0: (79) r6 = *(u64 *)(r1 +0)
+2: (85) call bpf_tail_call#12
+3: (71) r1 = *(u8 *)(r6 +0)
+R6 invalid mem access 'scalar'`,
+    kind: "kernel-pointer",
+    problem: /^a number that was read from memory/,
+    hint: /BPF_CORE_READ/,
+  },
+  "a pointer to the packet with a variable offset": {
+    log: `8: (71) r1 = *(u8 *)(r1 +0)
+invalid access to packet, off=0 size=1, R1(id=1,off=0,r=0)
+R1 offset is outside of the packet`,
+    kind: "out-of-bounds",
+    problem: /this pointer, whose offset is no constant, was not compared with data_end/,
+    hint: /data \+ 1 > data_end/,
+  },
+  "a ring buffer that is looked up": {
+    log: "6: (85) call bpf_map_lookup_elem#1\ninvalid zero-sized read",
+    kind: "argument",
+    problem: /^bpf_map_lookup_elem is given a map that has no keys$/,
+    hint: /bpf_ringbuf_reserve/,
+  },
+  "a ring buffer that is looked up, Linux 5.10": {
+    log: "6: (85) call bpf_map_lookup_elem#1\ninvalid stack type R2 off=-4 access_size=0",
+    kind: "argument",
+    problem: /that has no keys$/,
+    hint: /bpf_map_pop_elem/,
+  },
+  "a record as the value of a map, Linux 5.10": {
+    log: "81: (85) call bpf_map_update_elem#2\nR3 type=mem expected=fp, pkt, pkt_meta, map_value",
+    kind: "argument",
+    problem: /^argument 3 of bpf_map_update_elem is memory that a function returned/,
+    hint: /^copy it to a variable on the stack/,
+  },
+  "a second lock": {
+    log: "12: (85) call bpf_spin_lock#93\nfunction calls are not allowed while holding a lock",
+    kind: "lock",
+    problem: /^bpf_spin_lock is called while a lock is held$/,
+    hint: /^one lock can be held at a time/,
+  },
+  "a lock that is not held": {
+    log: "12: (85) call bpf_spin_unlock#94\nbpf_spin_unlock without taking a lock",
+    kind: "lock",
+    problem: /^bpf_spin_unlock ends what was not begun: no lock is held$/,
+    hint: /once for each beginning/,
+  },
+  "RCU that was not begun": {
+    log: "0: (85) call bpf_rcu_read_unlock#9\nunmatched rcu read unlock (kernel function bpf_rcu_read_unlock)",
+    kind: "lock",
+    problem: /^bpf_rcu_read_unlock ends what was not begun$/,
+    hint: /once for each beginning/,
+  },
+  "preemption that stays off": {
+    log: "2: (95) exit\nBPF_EXIT instruction in main prog cannot be used inside bpf_preempt_disable-ed region",
+    kind: "lock",
+    problem: /while preemption is off$/,
+    hint: /^turn that on again/,
+  },
+  "a lock that is written to": {
+    log: "9: (63) *(u32 *)(r0 +0) = r1\nbpf_spin_lock cannot be accessed directly by load/store",
+    kind: "lock",
+    problem: /^the struct bpf_spin_lock in a map's value is written to directly$/,
+    hint: /only its helpers/,
+  },
+  "a timer of another map": {
+    log: "12: (85) call bpf_timer_init#169\ntimer pointer in R1 map_uid=0 doesn't match map pointer in R2 map_uid=0",
+    kind: "argument",
+    problem: /another map than that whose value holds the timer$/,
+    hint: /in which the value was looked up/,
+  },
+  "a length that is no constant": {
+    log: "4: (85) call bpf_ringbuf_reserve#131\nR2 is not a known constant'",
+    kind: "argument",
+    problem: /^argument 2 of bpf_ringbuf_reserve has to be a constant$/,
+    hint: /bpf_ringbuf_reserve_dynptr\(\) \(Linux 5\.19\)/,
+  },
+  "a length that is no constant, Linux 5.10": {
+    log: "4: (85) call bpf_ringbuf_reserve#131\nR2 unbounded size, use 'var &= const' or 'if (var < const)'",
+    kind: "argument",
+    problem: /^argument 2 of bpf_ringbuf_reserve has to be a constant$/,
+    hint: /bpf_ringbuf_output/,
+  },
+  "a record whose pointer was moved": {
+    log: "9: (85) call bpf_ringbuf_submit#132\nR1 must have zero offset when passed to release func or trusted arg to kfunc",
+    kind: "argument",
+    problem: /^argument 1 of bpf_ringbuf_submit is a pointer that was moved$/,
+    hint: /as it was returned/,
+  },
+  "beyond a record, whatever the index": {
+    log: `7: (7b) *(u64 *)(r0 +8) = r1
+invalid access to memory, mem_size=8 off=8 size=8
+R0 min value is outside of the allowed memory range`,
+    kind: "out-of-bounds",
+    problem: /^bytes 8 to 15 of memory of 8 bytes are written$/,
+    hint: /^no value of an index would help/,
+  },
+  "an index that leaves an array on the stack": {
+    log: "11: (71) r1 = *(u8 *)(r1 +0)\ninvalid read from stack R1 off=0 size=1",
+    kind: "stack",
+    problem: /^a read at offset 0 is outside of the stack/,
+    hint: /^compare the index with the length/,
+  },
+  "an iterator that is not ended": {
+    log: `4: (85) call bpf_iter_num_new#64231
+6: (95) exit
+Unreleased reference id=1 alloc_insn=4`,
+    kind: "reference-leak",
+    problem: /^what bpf_iter_num_new returned/,
+    hint: /^call bpf_iter_num_destroy\(\) on every way, also where bpf_iter_num_new failed/,
+  },
+  "an iterator that was not begun": {
+    log: "2: (85) call bpf_iter_num_next#64234\nexpected an initialized iter_num as arg #0",
+    kind: "uninitialised",
+    problem: /^bpf_iter_num_next is given an iter_num that was never made$/,
+    hint: /_new/,
+  },
+  "a dynptr that is written over": {
+    log: "9: (7b) *(u64 *)(r10 -16) = r7\ncannot overwrite referenced dynptr",
+    kind: "reference-leak",
+    problem: /^a dynptr on the stack is overwritten/,
+    hint: /^submit or discard it first/,
+  },
+  "a member of a task that is written to": {
+    log: "2: (63) *(u32 *)(r1 +1264) = r2\nonly read is supported",
+    kind: "read-only",
+    problem: /^a member of a kernel object is written to/,
+    hint: /storage/,
+  },
+  "beyond a kernel object": {
+    log: "2: (61) r0 = *(u32 *)(r1 +0)\naccess beyond struct task_struct at off 1000000 size 4",
+    kind: "out-of-bounds",
+    problem: /^bytes 1000000 to 1000003 are read, beyond the end of struct task_struct$/,
+    hint: /CO-RE/,
+  },
+  "beyond a member of a kernel object": {
+    log: "2: (79) r0 = *(u64 *)(r1 +30)\naccess beyond the end of member comm (mend:32) in struct task_struct with off 30 size 8",
+    kind: "out-of-bounds",
+    problem: /^bytes 30 to 37 are read, beyond the end of member comm$/,
+    hint: /CO-RE/,
+  },
+  "an argument that a tracepoint does not have": {
+    log: "0: (79) r0 = *(u64 *)(r1 +32)\nfunc 'sched_switch' doesn't have 5-th argument\ninvalid bpf_context access off=32 size=8",
+    kind: "context",
+    problem: /^sched_switch has no argument 5 on this kernel$/,
+    hint: /bpftool btf dump/,
+  },
+  "a callback that returns something else": {
+    log: "8: (95) exit\nAt callback return the register R0 has smin=5 smax=5 should have been in [0, 1]",
+    kind: "return-value",
+    problem: /^a callback returns 5, and may return 0 to 1$/,
+    hint: /mean something/,
+  },
+  "a key that is too small": {
+    log: "6: (85) call bpf_map_lookup_elem#1\ninvalid read from stack R2 off=-8 size=32",
+    kind: "out-of-bounds",
+    problem: /^bpf_map_lookup_elem is given 32 bytes of the stack at offset -8/,
+    hint: /sizes that the map declares/,
+  },
+  "a lock on the stack": {
+    log: "5: (85) call bpf_spin_lock#93\nR1 type=fp expected=map_value, ptr_",
+    kind: "argument",
+    problem: /has to be a pointer to a map value or a pointer to a kernel object$/,
+    hint: /declaration/,
+  },
+  "a variable that is too small for a global function": {
+    log: "5: (85) call pc+1\ninvalid read from stack R1 off=-8 size=16\nCaller passes invalid args into func#1 ('deep')",
+    kind: "argument",
+    problem: /^deep is given a pointer to a variable that has less than the 16 bytes/,
+    hint: /type that the global function declares/,
+  },
+  "an object of another type": {
+    log: "4: (85) call bpf_task_release#65899\nkernel function bpf_task_release args#0 expected pointer to STRUCT task_struct but R1 has a pointer to STRUCT cgroup",
+    kind: "argument",
+    problem:
+      /^argument 1 of bpf_task_release is a pointer to struct cgroup, and has to be one to struct task_struct$/,
+    hint: /cast/,
+  },
+  "an object of another type, Linux 7.2": {
+    log: "4: (85) call bpf_task_release#65899\nkernel function bpf_task_release R1 expected pointer to STRUCT task_struct but R1 has a pointer to STRUCT cgroup",
+    kind: "argument",
+    problem:
+      /^argument 1 of bpf_task_release is a pointer to struct cgroup, and has to be one to struct task_struct$/,
+    hint: /cast/,
+  },
+  "what was not acquired, Linux 7.2": {
+    log: "1: (85) call bpf_task_release#65899\nrelease kfunc bpf_task_release expects referenced PTR_TO_BTF_ID passed to R1",
+    kind: "reference-leak",
+    problem: /^bpf_task_release is to give back what was not acquired$/,
+    hint: /matching function/,
+  },
+  "the context as memory, Linux 7.2": {
+    log: "5: (85) call bpf_ringbuf_output#130\nR2 type=ctx expected=fp",
+    kind: "argument",
+    problem: /is the context, and has to be a pointer to memory/,
+    hint: /^copy what is needed/,
+  },
+  "an object of another type for a helper": {
+    log: "5: (85) call bpf_cgrp_storage_get#210\nR2 is of type task_struct but cgroup is expected",
+    kind: "argument",
+    problem:
+      /^argument 2 of bpf_cgrp_storage_get is a pointer to struct task_struct, and has to be one to struct cgroup$/,
+    hint: /cast/,
+  },
+  "an index into a kernel object": {
+    log: "4: (0f) r3 += r1\nmath between trusted_ptr_ pointer and register with unbounded min value is not allowed",
+    kind: "unbounded",
+    problem: /^what is added to a pointer to a kernel object may be negative/,
+    hint: /bpf_probe_read_kernel\(\), and index the copy/,
+  },
+  "a format that does not fit": {
+    log: "10: (85) call bpf_snprintf#165\nInvalid format string",
+    kind: "argument",
+    problem: /^the format string of bpf_snprintf/,
+    hint: /8 bytes/,
+  },
+  "a format on the stack": {
+    log: "12: (85) call bpf_snprintf#165\nR3 type=fp expected=map_value",
+    kind: "argument",
+    problem: /^argument 3 of bpf_snprintf is a pointer to the stack, and has to be/,
+    hint: /static const char/,
+  },
+};
+
+for (const [name, { log, type, kind, problem, hint }] of Object.entries(CAUSES)) {
+  test(`the cause: ${name}`, () => {
+    const error = refusal(`${log}\nprocessed 9 insns (limit 1000000)\n`, type ? { type } : {});
+    assert.is(error.kind, kind, error.message);
+    assert.match(error.problem, problem);
+    assert.match(error.hint ?? "", hint);
+  });
+}
 
 test.run();
