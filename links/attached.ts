@@ -27,10 +27,11 @@ export function queryPrograms(
   target: Target,
   attachType: number,
   effective = false,
+  query: typeof programQuery = programQuery,
 ): AttachedPrograms {
   for (let attempt = 1; ; attempt++) {
     try {
-      const found = programQuery({ target, attachType, flags: effective ? EFFECTIVE : 0 });
+      const found = query({ target, attachType, flags: effective ? EFFECTIVE : 0 });
       const programs = Array.from(found.programIds, (id, i) => ({
         id,
         linkId: found.linkIds[i] ?? 0,

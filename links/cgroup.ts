@@ -5,7 +5,7 @@
  */
 
 import { checkOptions } from "../src/options.ts";
-import { programDetach } from "../src/sys/bpf.ts";
+import { type Anchor, programDetach } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { openDirectory } from "../src/sys/file.ts";
 import { cgroup2 } from "../src/sys/paths.ts";
@@ -130,14 +130,9 @@ export function attachCgroup(
         return new Link({ ...common, fd, isKernelLink: true });
       }
     }
-    const attachFlags = MODES[mode] | flags;
-    kernel.programAttach({
-      target,
-      program: program.fd,
-      attachType,
-      flags: attachFlags,
-      ...anchor,
-    });
+    const manual = new Manual(program, target, attachType, MODES[mode], kernel);
+    manual.attach(flags, anchor);
+    return new Link({ ...common, fd: target, isKernelLink: false, manual });
   } catch (error) {
     const reason = explain(
       error,
@@ -147,8 +142,6 @@ export function attachCgroup(
     target.close();
     throw reason;
   }
-  const manual = new Manual(program, target, attachType, MODES[mode]);
-  return new Link({ ...common, fd: target, isKernelLink: false, manual });
 }
 
 /** Undefined on kernels without links of cgroups: before Linux 5.7. */
@@ -171,6 +164,8 @@ class Manual {
   readonly #target: FileDescriptor;
   readonly #attachType: number;
   readonly #mode: number;
+  readonly #kernel: KernelCalls;
+  /** Opened before anything is attached, so that what is attached can be detached. */
   #current: FileDescriptor;
 
   constructor(
@@ -178,11 +173,24 @@ class Manual {
     target: FileDescriptor,
     attachType: number,
     mode: number,
+    kernel: KernelCalls,
   ) {
     this.#current = program.fd.duplicate();
     this.#target = target;
     this.#attachType = attachType;
     this.#mode = mode;
+    this.#kernel = kernel;
+  }
+
+  attach(flags: number, anchor: Anchor | undefined): void {
+    const [target, program, attachType] = [this.#target, this.#current, this.#attachType];
+    try {
+      const attributes = { target, program, attachType, flags: this.#mode | flags, ...anchor };
+      this.#kernel.programAttach(attributes);
+    } catch (error) {
+      program.close();
+      throw error;
+    }
   }
 
   detach(): void {
@@ -197,15 +205,17 @@ class Manual {
 
   replace(next: AttachableProgram, expected: AttachableProgram | undefined): void {
     const isMulti = this.#mode === MODES.multi;
+    const own = next.fd.duplicate();
     try {
-      runningKernel.programAttach({
+      this.#kernel.programAttach({
         target: this.#target,
-        program: next.fd,
+        program: own,
         attachType: this.#attachType,
         flags: this.#mode | (isMulti ? REPLACE : 0),
         replace: isMulti ? (expected?.fd ?? this.#current) : undefined,
       });
     } catch (error) {
+      own.close();
       const doing = `cannot replace the program of ${this.#target.what} by ${next.name}`;
       throw explain(error, doing, {
         ...reasons(this.#target, this.#attachType),
@@ -213,25 +223,26 @@ class Manual {
       });
     }
     const last = this.#current;
-    this.#current = next.fd.duplicate();
+    this.#current = own;
     last.close();
   }
 }
 
 /** A descriptor of our own. @throws TargetError. */
 export function openCgroup(cgroup: Cgroup, doing: string): FileDescriptor {
-  if (typeof cgroup === "number") {
-    return openDirectory(`/proc/self/fd/${cgroup}`, `cgroup of descriptor ${cgroup}`);
-  }
-  if (typeof cgroup !== "string" || cgroup === "" || cgroup.includes("\0")) {
+  const isNumber = typeof cgroup === "number";
+  if (!isNumber && (typeof cgroup !== "string" || cgroup === "" || cgroup.includes("\0"))) {
     throw new TypeError(`${doing}: ${JSON.stringify(cgroup)} is not the path of a cgroup`);
   }
+  const what = isNumber ? `descriptor ${cgroup}` : cgroup;
   try {
-    return openDirectory(cgroup, `cgroup ${cgroup}`);
+    return isNumber
+      ? openDirectory(`/proc/self/fd/${cgroup}`, `cgroup of ${what}`)
+      : openDirectory(cgroup, `cgroup ${what}`);
   } catch (error) {
     if (!failedWith(error, "ENOENT") && !failedWith(error, "ENOTDIR")) throw error;
-    throw new TargetError(`${doing}: ${cgroup} is no folder; ${whereCgroupsAre()}`, {
-      target: cgroup,
+    throw new TargetError(`${doing}: ${what} is no folder; ${whereCgroupsAre()}`, {
+      target: String(cgroup),
       cause: error,
     });
   }

@@ -28,8 +28,8 @@ const HEADER = {
   size: 64,
 };
 const SECTION = { type: 4, offset: 24, size: 32, length: 64 };
-/** SHT_SYMTAB, SHT_STRTAB, SHT_DYNSYM, SHT_SYMTAB_SHNDX, SHT_GNU_verdef, SHT_GNU_versym. */
-const WANTED = new Set([2, 3, 11, 18, 0x6ffffffd, 0x6fffffff]);
+/** SHT_SYMTAB, SHT_STRTAB, SHT_NOTE, SHT_DYNSYM, SHT_SYMTAB_SHNDX, SHT_GNU_verdef, SHT_GNU_versym. */
+const WANTED = new Set([2, 3, 7, 11, 18, 0x6ffffffd, 0x6fffffff]);
 
 /**
  * A file to put uprobes into. Its symbol tables are read once, so that many probes in one file cost one reading;
@@ -45,7 +45,7 @@ export class Executable {
   }
 
   /**
-   * Reads headers and symbol tables of the file at `path`, not its code and data.
+   * Reads headers, symbol tables and notes of the file at `path`, not its code and data.
    *
    * @throws TargetError when it cannot be read (`ENOENT`, else `ERR_TARGET`); ElfError when it is not a sound ELF64 file.
    */
@@ -56,6 +56,11 @@ export class Executable {
   /** The same from all bytes of a file; `path` is what errors call it, and what a uprobe passes to the kernel. */
   static parse(bytes: Uint8Array, path: string): Executable {
     return new Executable(path, ElfFile.parse(bytes));
+  }
+
+  /** @internal Of the sections only those that {@link Executable.open} reads have their bytes. */
+  get elf(): ElfFile {
+    return this.#file;
   }
 
   /**

@@ -12,6 +12,14 @@ export type { AttachedPrograms } from "./attached.ts";
 export { type Cgroup, type CgroupOptions, cgroup, cgroupPrograms } from "./cgroup.ts";
 export { Executable } from "./executable.ts";
 export { type FreplaceOptions, type FreplaceTarget, freplace } from "./freplace.ts";
+export {
+  type Hook,
+  type HookKind,
+  type HookList,
+  type HookListOptions,
+  hookKinds,
+  listHooks,
+} from "./hook-list.ts";
 export type { LinkDetails, LinkInfo } from "./info.ts";
 export { interfaces, type NetworkInterface } from "./interface.ts";
 export { IteratorLink, type IteratorOptions, iterator } from "./iterator.ts";
@@ -55,6 +63,7 @@ export {
   tcx,
 } from "./tcx.ts";
 export { type TracepointOptions, tracepoint } from "./tracepoint.ts";
+export { parseTracepointFormat, type TracepointField } from "./tracepoint-format.ts";
 export { type TracingOptions, tracing } from "./tracing.ts";
 export { type UprobeOptions, uprobe } from "./uprobe.ts";
 export { type UprobeMultiOptions, uprobeMulti } from "./uprobe-multi.ts";
@@ -64,4 +73,20 @@ export {
   type UprobeSection,
   type UprobeTarget,
 } from "./uprobe-target.ts";
+export { UsdtLink, type UsdtOptions, usdt } from "./usdt.ts";
+export type {
+  UsdtArgument,
+  UsdtConstant,
+  UsdtMemory,
+  UsdtRegister,
+  UsdtUnknown,
+} from "./usdt-arguments.ts";
+export type { UnreadableNote } from "./usdt-notes.ts";
+export {
+  type UsdtProbe,
+  type UsdtProbes,
+  type UsdtProbesOptions,
+  usdtProbes,
+} from "./usdt-probes.ts";
+export { parseUsdtTarget, type UsdtTarget } from "./usdt-target.ts";
 export { type XdpMode, type XdpOptions, xdp } from "./xdp.ts";

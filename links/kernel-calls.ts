@@ -1,5 +1,5 @@
 /**
- * The system calls that attach programs, gathered so that tests can stand in for older kernels.
+ * What attaching asks of the kernel, gathered so that tests can stand in for older kernels.
  *
  * @module
  */
@@ -7,6 +7,7 @@
 import { SyscallError } from "../src/error.ts";
 import { linkCreate, programAttach, rawTracepointOpen } from "../src/sys/bpf.ts";
 import { perfEnable, perfSetBpf } from "../src/sys/perf.ts";
+import { type ProbeUnit, probeUnit } from "./pmu.ts";
 
 /** What the attach functions call. */
 export interface KernelCalls {
@@ -15,6 +16,7 @@ export interface KernelCalls {
   readonly programAttach: typeof programAttach;
   readonly perfSetBpf: typeof perfSetBpf;
   readonly perfEnable: typeof perfEnable;
+  readonly probeUnit: (name: "kprobe" | "uprobe") => ProbeUnit;
 }
 
 /** The running kernel. */
@@ -24,6 +26,7 @@ export const runningKernel: KernelCalls = {
   programAttach,
   perfSetBpf,
   perfEnable,
+  probeUnit,
 };
 
 /** Whether `error` is a failed system call with this errno name. */

@@ -66,8 +66,8 @@ export function attachKprobeMulti(
   const { attachType } = program;
   if (!TYPES.includes(attachType)) {
     throw new TypeError(
-      `cannot attach program "${program.name}" as kprobe.multi: it was loaded for attach type ` +
-        `${nameOf(AttachType, attachType)}; section kprobe.multi or kprobe.session says the right one`,
+      `cannot attach program "${program.name}" as kprobe.multi: it was loaded for ` +
+        `${attachType === 0 ? "one place" : nameOf(AttachType, attachType)}; section kprobe.multi or kprobe.session says the right one`,
     );
   }
   const isReturn = options.retprobe === true;

@@ -8,13 +8,14 @@ import { SyscallError, UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
 import { perfEventOpen } from "../src/sys/perf.ts";
-import { failedWith } from "./kernel-calls.ts";
+import { failedWith, type KernelCalls } from "./kernel-calls.ts";
 import type { KprobeOptions } from "./kprobe.ts";
-import { hasTracefsKprobes, openTracefsKprobe } from "./kprobe-tracefs.ts";
-import { type ProbeUnit, probeUnit } from "./pmu.ts";
+import type { ProbeUnit } from "./pmu.ts";
 import type { SymbolOffset } from "./symbol-offset.ts";
+import { hasTracefsProbes, openTracefsProbe } from "./tracefs-probe.ts";
 
 const ENOENT = 2;
+const LIST = "kprobe_events";
 
 /** A place as the kernel takes it: a symbol, or an address without one. */
 export type Place = SymbolOffset & { address?: bigint };
@@ -26,16 +27,16 @@ export interface OpenKprobe {
 }
 
 /** Undefined where the probe is put by way of tracefs. */
-export function kprobeUnit({
-  maxactive,
-  tracefs,
-}: Pick<KprobeOptions, "maxactive" | "tracefs">): ProbeUnit | undefined {
+export function kprobeUnit(
+  { maxactive, tracefs }: Pick<KprobeOptions, "maxactive" | "tracefs">,
+  kernel: KernelCalls,
+): ProbeUnit | undefined {
   if (tracefs === true || maxactive !== undefined) return undefined;
   try {
-    return probeUnit("kprobe");
+    return kernel.probeUnit("kprobe");
   } catch (error) {
     // A kernel that was built without both has said what it needs.
-    if (error instanceof UnsupportedError && tracefs !== false && hasTracefsKprobes()) {
+    if (error instanceof UnsupportedError && tracefs !== false && hasTracefsProbes(LIST)) {
       return undefined;
     }
     throw error;
@@ -51,7 +52,7 @@ export function openKprobe(
 ): OpenKprobe {
   const byTracefs = (): OpenKprobe => {
     try {
-      return openTracefsKprobe({ place: placeText(place), ...probe }, target);
+      return openTracefsProbe({ list: LIST, place: placeText(place), ...probe }, target);
     } catch (error) {
       throw isMissing(error, place) ? absent(error, target) : error;
     }
@@ -61,7 +62,7 @@ export function openKprobe(
     return { event: openByUnit(unit, place, probe.isReturn, target) };
   } catch (error) {
     // Older units take no symbol with a dot, which compilers give to functions that they have changed; tracefs does.
-    if (failedWith(error, "EINVAL") && place.symbol.includes(".") && hasTracefsKprobes()) {
+    if (failedWith(error, "EINVAL") && place.symbol.includes(".") && hasTracefsProbes(LIST)) {
       return byTracefs();
     }
     throw error;

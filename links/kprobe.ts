@@ -7,12 +7,13 @@
 
 import { nearMatches } from "../src/near-matches.ts";
 import { checkOptions } from "../src/options.ts";
+import { kernelFunctionSize } from "../src/sys/function-size.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
 import { syscallWrapper } from "../src/sys/syscall-name.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType, unsigned64, unsignedSafe } from "./arguments.ts";
 import { explain, probePrivileges, type Reasons } from "./explain.ts";
-import { failedWith } from "./kernel-calls.ts";
+import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { kprobeUnit, type OpenKprobe, openKprobe, type Place, placeText } from "./kprobe-unit.ts";
 import type { Link } from "./link.ts";
 import { attachToEvent } from "./perf-event.ts";
@@ -52,8 +53,8 @@ const OPTIONS = ["offset", "retprobe", "cookie", "maxactive", "tracefs"];
  * `sys_clone` finds `__x64_sys_clone`, or what the running architecture calls it, when the kernel has no function of the
  * shorter name. An offset that does not fall on an instruction is a SyscallError with code EILSEQ.
  *
- * @throws TargetError with suggestions for a symbol that the kernel does not have, and for one that several functions
- * share; UnsupportedError when the kernel has no kprobe events or no cookies; SyscallError such as EINVAL for a function
+ * @throws TargetError with suggestions for a symbol that the kernel does not have; for one that several functions
+ * share, and an offset behind the function (`ERR_TARGET`); UnsupportedError when the kernel has no kprobe events or no cookies; SyscallError such as EINVAL for a function
  * that cannot be probed, EACCES or EPERM without privileges; TypeError and RangeError for misuse.
  */
 export function kprobe(
@@ -61,8 +62,18 @@ export function kprobe(
   symbol: string | bigint | readonly string[],
   options: KprobeOptions = {},
 ): Link {
+  return attachKprobe(program, symbol, options);
+}
+
+/** The same on any kernel. */
+export function attachKprobe(
+  program: AttachableProgram,
+  symbol: string | bigint | readonly string[],
+  options: KprobeOptions,
+  kernel: KernelCalls = runningKernel,
+): Link {
   checkOptions("kprobe", options, OPTIONS);
-  if (typeof symbol === "bigint") return atAddress(program, symbol, options);
+  if (typeof symbol === "bigint") return atAddress(program, symbol, options, kernel);
   const symbols = typeof symbol === "string" ? [symbol] : symbol;
   if (!Array.isArray(symbols) || symbols.length === 0) {
     throw new TypeError(
@@ -70,7 +81,7 @@ export function kprobe(
     );
   }
   const candidates = symbols.flatMap((one) => placesOf(one, options));
-  return attach(program, candidates, symbols.join(" or "), options);
+  return attach(program, candidates, symbols.join(" or "), options, kernel);
 }
 
 /** A symbol, and what a system call of that name may be called. */
@@ -118,10 +129,16 @@ export function ksyscall(
     candidates.map((symbol) => ({ symbol, offset: 0 })),
     `sys_${call}`,
     options,
+    runningKernel,
   );
 }
 
-function atAddress(program: AttachableProgram, address: bigint, options: KprobeOptions): Link {
+function atAddress(
+  program: AttachableProgram,
+  address: bigint,
+  options: KprobeOptions,
+  kernel: KernelCalls,
+): Link {
   if (address <= 0n || address !== unsigned64(address, "the address")) {
     throw new RangeError(`kprobe: ${address} is no address`);
   }
@@ -129,7 +146,7 @@ function atAddress(program: AttachableProgram, address: bigint, options: KprobeO
     throw new TypeError("kprobe: an address takes no offset; add it");
   }
   const place = `0x${address.toString(16)}`;
-  return attach(program, [{ symbol: "", offset: 0, address }], place, options);
+  return attach(program, [{ symbol: "", offset: 0, address }], place, options, kernel);
 }
 
 /** Attaches to the first of `candidates` that the kernel has. */
@@ -138,16 +155,18 @@ function attach(
   candidates: readonly Place[],
   wanted: string,
   options: KprobeOptions,
+  kernel: KernelCalls,
 ): Link {
   requireType(program, [ProgramType.KPROBE], "kprobe");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const kind = options.retprobe === true ? "kretprobe" : "kprobe";
   const maxactive = maxactiveOf(options);
-  const unit = kprobeUnit(options);
+  const unit = kprobeUnit(options, kernel);
   const doing = `cannot attach program ${program.name} to ${kind}`;
   let absent: unknown;
   for (const candidate of candidates) {
     const target = `${kind} ${placeText(candidate)}`;
+    requireWithin(candidate, doing);
     let opened: OpenKprobe;
     try {
       const isReturn = kind === "kretprobe";
@@ -163,9 +182,20 @@ function attach(
       program,
       event,
       remove === undefined ? attachment : { ...attachment, afterClose: remove },
+      kernel,
     );
   }
   throw noSuchFunction(`${doing} ${wanted}`, wanted, absent);
+}
+
+/** Kernels would take an offset that leads into another function. */
+function requireWithin(place: Place, doing: string): void {
+  const size = place.offset === 0 ? undefined : kernelFunctionSize(place.symbol);
+  if (size === undefined || place.offset < size) return;
+  throw new TargetError(`${doing} ${placeText(place)}: the function has only ${size} bytes`, {
+    code: "ERR_TARGET",
+    target: place.symbol,
+  });
 }
 
 function maxactiveOf({ maxactive, retprobe, tracefs }: KprobeOptions): number | undefined {
@@ -187,13 +217,17 @@ function reasonOf(error: unknown, doing: string, candidate: Place): unknown {
       { code: "ERR_TARGET", target: candidate.symbol, cause: error },
     );
   }
+  const inside = `offset 0x${candidate.offset.toString(16)} is inside an instruction`;
+  // Where all instructions have four bytes, EINVAL is what the kernel says of other places.
+  const unaligned = process.arch === "arm64" && candidate.offset % 4 !== 0;
   return explain(error, `${doing} ${place}`, {
     EACCES: probePrivileges,
     EPERM: probePrivileges,
-    EILSEQ: `offset 0x${candidate.offset.toString(16)} is inside an instruction, or behind the function`,
-    EINVAL:
-      "the kernel does not let this place be probed: the function is on its list of those that must not be " +
-      "(blacklist in tracefs's or debugfs's kprobes folder), or it is not traceable",
+    EILSEQ: inside,
+    EINVAL: unaligned
+      ? inside
+      : "the kernel does not let this place be probed: the function is on its list of those that must not be " +
+        "(blacklist in tracefs's or debugfs's kprobes folder), or it is not traceable",
     EBUSY: "something else, such as a jump label or a text poke, uses this instruction",
     ENODEV: "the function belongs to a module that is going away",
   } satisfies Reasons);

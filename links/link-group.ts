@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeAll } from "../src/close-all.ts";
+import { closeAll, closeAllAsync } from "../src/close-all.ts";
 import { UnsupportedError } from "../src/error.ts";
 import { Link, type LinkKind } from "./link.ts";
 
@@ -26,9 +26,7 @@ export class LinkGroup extends Link {
   }
 
   override async closeAsync(): Promise<void> {
-    const ends = await Promise.allSettled(this.links.map((link) => link.closeAsync()));
-    const failed = ends.find((end) => end.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    await closeAllAsync(this.links);
   }
 
   /** One file cannot hold several links: pin those of {@link LinkGroup.links}. @throws UnsupportedError when there are several. */

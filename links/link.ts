@@ -31,6 +31,7 @@ export type LinkKind =
   | "kretprobe.multi"
   | "uprobe.multi"
   | "uretprobe.multi"
+  | "usdt"
   | "perf_event"
   | "freplace"
   | "iter"
@@ -92,6 +93,7 @@ export class Link implements Disposable, AsyncDisposable {
   /** Whether the kernel made a link of it, which can be pinned and has information. */
   readonly isKernelLink: boolean;
   readonly #parts: LinkParts;
+  #closing: Promise<void> | undefined;
   #description: string;
 
   /**
@@ -140,19 +142,30 @@ export class Link implements Disposable, AsyncDisposable {
     try {
       this.#parts.manual?.detach();
     } finally {
-      this.fd.close();
-      this.#parts.afterClose?.();
+      try {
+        this.fd.close();
+      } finally {
+        this.#parts.afterClose?.();
+      }
     }
   }
 
   /** As {@link Link.close}, on another thread; several at once are closed side by side. */
-  async closeAsync(): Promise<void> {
+  closeAsync(): Promise<void> {
+    this.#closing ??= this.#closeSoon();
+    return this.#closing;
+  }
+
+  async #closeSoon(): Promise<void> {
     if (this.fd.closed) return;
     try {
       this.#parts.manual?.detach();
     } finally {
-      await this.fd.closeAsync();
-      this.#parts.afterClose?.();
+      try {
+        await this.fd.closeAsync();
+      } finally {
+        this.#parts.afterClose?.();
+      }
     }
   }
 
@@ -279,6 +292,7 @@ const FIXED: ReadonlySet<LinkKind> = new Set<LinkKind>([
   "kretprobe.multi",
   "uprobe.multi",
   "uretprobe.multi",
+  "usdt",
   "perf_event",
   "freplace",
   "netfilter",

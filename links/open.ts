@@ -62,8 +62,14 @@ function openDescriptor(which: string | number): FileDescriptor {
     throw new TypeError(`cannot open a link: ${String(which)} is neither a path nor an id`);
   }
   const fd = objectGet(which);
-  // Information about a map or a program would be taken for that about a link.
-  const kind = objectKind(fd);
+  let kind: ReturnType<typeof objectKind>;
+  try {
+    // Information about a map or a program would be taken for that about a link.
+    kind = objectKind(fd);
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
   if (kind === undefined || kind === "link") return fd;
   fd.close();
   throw new BpfError(`cannot open the link pinned at ${which}: a ${kind} is pinned there`, {

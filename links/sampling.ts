@@ -118,7 +118,7 @@ export function perfEvent(program: AttachableProgram, options: SamplingOptions =
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const event = eventOf(options.event ?? "cpu-clock");
   // An event of one process follows it to all CPUs.
-  const cpus = options.cpus ?? (pid === undefined ? onlineCpus() : [-1]);
+  const cpus = cpusOf(options.cpus) ?? (pid === undefined ? onlineCpus() : [-1]);
   const doing = `cannot attach program ${program.name} to ${event.name}`;
   using cgroup = options.cgroup === undefined ? undefined : openCgroup(options.cgroup, doing);
   const attach = (which: Event): SamplingLink =>
@@ -191,7 +191,12 @@ function open(
 
 function eventOf(event: NonNullable<SamplingOptions["event"]>): Event {
   if (typeof event === "object" && event !== null) {
+    checkOptions("perfEvent: event", event, ["type", "config"]);
     const { type, config } = event;
+    if (!Number.isInteger(type) || type < 0 || type > 0xffff_ffff) {
+      throw new RangeError(`perfEvent: event.type is ${type}, not a whole number of 32 bits`);
+    }
+    unsigned64(config, "perfEvent: event.config");
     return { type, config, name: `event ${type}:${config}` };
   }
   if (Object.hasOwn(HARDWARE, event)) {
@@ -206,6 +211,16 @@ function eventOf(event: NonNullable<SamplingOptions["event"]>): Event {
   throw new TypeError(
     `perfEvent: there is no counter ${JSON.stringify(event)}; there are ${known.join(", ")}`,
   );
+}
+
+function cpusOf(cpus: readonly number[] | undefined): readonly number[] | undefined {
+  if (cpus === undefined) return undefined;
+  if (!Array.isArray(cpus)) throw new TypeError("perfEvent: cpus is no list of numbers of CPUs");
+  if (cpus.length === 0) throw new RangeError("perfEvent: the list cpus is empty");
+  const wrong = cpus.find((cpu) => !Number.isInteger(cpu) || cpu < 0 || cpu > 0x7fff_ffff);
+  if (wrong !== undefined) throw new RangeError(`perfEvent: ${String(wrong)} is no CPU's number`);
+  if (new Set(cpus).size === cpus.length) return cpus;
+  throw new TypeError("perfEvent: a CPU is in the list cpus twice");
 }
 
 function rateOf({ frequency, period }: SamplingOptions): Rate {

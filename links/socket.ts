@@ -78,12 +78,18 @@ function attach(
       });
     }
   };
-  set(program);
+  // Something must be open for the link to be; the socket itself must not.
+  const fd = program.fd.duplicate();
+  try {
+    set(program);
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
   return new Link({
     kind,
     description,
-    // Something must be open for the link to be; the socket itself must not.
-    fd: program.fd.duplicate(),
+    fd,
     isKernelLink: false,
     outlivesProcess: false,
     types,

@@ -13,7 +13,7 @@ import { type AttachableProgram, requireType } from "./arguments.ts";
 import { type AttachedPrograms, attachedText, queryPrograms } from "./attached.ts";
 import { explain, networkPrivileges } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
-import { Link } from "./link.ts";
+import { Link, type ManualAttachment } from "./link.ts";
 
 /** A map of sockets; every `SocketMap` fits. */
 export interface SocketMapTarget {
@@ -80,6 +80,9 @@ export function attachSockmap(
   const description = `${program.name} to ${hook} of map ${map.name}`;
   const kind = program.type === ProgramType.SK_MSG ? "sk_msg" : "sk_skb";
   const common = { kind, description, types: [program.type] } as const;
+  const doing = `cannot attach program ${description}`;
+  let target: FileDescriptor | undefined;
+  let current: FileDescriptor | undefined;
   try {
     // The kernel would put the program in the place of another one that has no link.
     requireFree(map, attachType);
@@ -87,39 +90,57 @@ export function attachSockmap(
       const fd = createLink(program, map, attachType, kernel);
       if (fd !== undefined) return new Link({ ...common, fd, isKernelLink: true });
     }
-    kernel.programAttach({ target: map.fd, program: program.fd, attachType });
+    // Before anything is attached: what is attached can be detached with them.
+    target = map.fd.duplicate();
+    current = program.fd.duplicate();
+    kernel.programAttach({ target, program: current, attachType });
   } catch (error) {
-    throw reasonOf(error, `cannot attach program ${description}`, map, attachType);
+    target?.close();
+    current?.close();
+    throw reasonOf(error, doing, map, attachType);
   }
-  const target = map.fd.duplicate();
-  let current = program.fd.duplicate();
-  return new Link({
-    ...common,
-    fd: target,
-    isKernelLink: false,
-    manual: {
-      detach(): void {
-        using own = current;
-        try {
-          programDetach({ target, program: own, attachType });
-        } catch (error) {
-          // It was detached or replaced by somebody else.
-          if (!failedWith(error, "ENOENT")) throw error;
-        }
-      },
-      replace(next, expected): void {
-        if (expected !== undefined) {
-          throw new TypeError(
-            `cannot replace the program of map ${map.name}: without a link, none can be expected`,
-          );
-        }
-        kernel.programAttach({ target, program: next.fd, attachType });
-        const last = current;
-        current = next.fd.duplicate();
-        last.close();
-      },
+  const manual = manualAttachment(map, target, current, attachType, kernel);
+  return new Link({ ...common, fd: target, isKernelLink: false, manual });
+}
+
+/** How to detach and replace a program that was attached without a link; takes over `program`. */
+function manualAttachment(
+  map: SocketMapTarget,
+  target: FileDescriptor,
+  program: FileDescriptor,
+  attachType: number,
+  kernel: KernelCalls,
+): ManualAttachment {
+  let current = program;
+  return {
+    detach(): void {
+      using own = current;
+      try {
+        programDetach({ target, program: own, attachType });
+      } catch (error) {
+        // It was detached or replaced by somebody else.
+        if (!failedWith(error, "ENOENT")) throw error;
+      }
     },
-  });
+    replace(next, expected): void {
+      if (expected !== undefined) {
+        throw new TypeError(
+          `cannot replace the program of map ${map.name}: without a link, none can be expected`,
+        );
+      }
+      const own = next.fd.duplicate();
+      try {
+        kernel.programAttach({ target, program: own, attachType });
+      } catch (error) {
+        own.close();
+        const doing = `cannot replace the program of map ${map.name} by ${next.name}`;
+        throw reasonOf(error, doing, { name: map.name, type: map.type, fd: target }, attachType);
+      }
+      const last = current;
+      current = own;
+      last.close();
+    },
+  };
 }
 
 /** Undefined on kernels without links of socket maps: before Linux 6.10. */

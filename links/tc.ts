@@ -96,7 +96,7 @@ export function tc(
       types: TYPES,
     });
   } catch (error) {
-    if (madeQdisc) attempt(() => removeQdisc(socket, place.index));
+    if (madeQdisc) attempt(() => removeUnusedQdisc(socket, place.index));
     socket.close();
     throw reasonOf(error, `cannot attach program ${description}`);
   }
@@ -125,12 +125,7 @@ class Attachment {
     } catch (error) {
       if (!isGone(error)) throw error;
     }
-    if (!this.#madeQdisc) return;
-    // Others may have put theirs into it meanwhile.
-    const parents = Object.values(PARENTS);
-    if (parents.every((parent) => filterCount(this.#socket, filter.index, parent) === 0)) {
-      removeQdisc(this.#socket, filter.index);
-    }
+    if (this.#madeQdisc) removeUnusedQdisc(this.#socket, filter.index);
   }
 
   replace(next: AttachableProgram, expected: AttachableProgram | undefined): void {
@@ -162,7 +157,10 @@ function makeQdisc(socket: RouteSocket, place: NetworkInterface): boolean {
   }
 }
 
-function removeQdisc(socket: RouteSocket, index: number): void {
+/** Others may have put their filters into it meanwhile: then it stays. */
+function removeUnusedQdisc(socket: RouteSocket, index: number): void {
+  const parents = Object.values(PARENTS);
+  if (!parents.every((parent) => filterCount(socket, index, parent) === 0)) return;
   const message = [
     tcmsg({ index, handle: CLSACT_HANDLE, parent: CLSACT, info: 0 }),
     writeAttributes([[TCA_KIND, "clsact"]]),

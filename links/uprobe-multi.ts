@@ -70,8 +70,8 @@ export function attachUprobeMulti(
   const { attachType } = program;
   if (!TYPES.includes(attachType)) {
     throw new TypeError(
-      `cannot attach program "${program.name}" as uprobe.multi: it was loaded for attach type ` +
-        `${nameOf(AttachType, attachType)}; section uprobe.multi or uprobe.session says the right one`,
+      `cannot attach program "${program.name}" as uprobe.multi: it was loaded for ` +
+        `${attachType === 0 ? "one place" : nameOf(AttachType, attachType)}; section uprobe.multi or uprobe.session says the right one`,
     );
   }
   const { pid, retprobe = false } = options;
@@ -128,8 +128,9 @@ export function attachUprobeMulti(
     throw explain(error, `cannot attach program ${description}`, {
       EPERM: bpfPrivileges,
       ESRCH: `there is no process ${pid}`,
+      EBADF: "that is no regular file",
       EINVAL:
-        "an offset is outside the file, the file is not a regular one, or a place has a probe with another reference counter",
+        "an offset is outside the file, or a place has a probe with another reference counter",
       E2BIG: `there are ${offsets.length} places, and the kernel takes ${MOST}`,
     });
   }

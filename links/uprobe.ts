@@ -1,24 +1,21 @@
 /**
  * Attaches programs to functions and instructions of executables and libraries: uprobe and uretprobe, through the kernel's
- * uprobe events. Many probes in one link (uprobe.multi) and static probes (USDT) are not here.
+ * uprobe unit or tracefs. Many probes in one link (uprobe.multi) and static probes (usdt.ts) are not here.
  *
  * @module
  */
 
-import { UnsupportedError } from "../src/error.ts";
 import { checkOptions } from "../src/options.ts";
-import type { FileDescriptor } from "../src/sys/fd.ts";
-import { perfEventOpen } from "../src/sys/perf.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType, unsigned64, unsignedSafe } from "./arguments.ts";
 import { Executable } from "./executable.ts";
-import { explain, perfPrivileges, type Reasons } from "./explain.ts";
+import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import type { Link } from "./link.ts";
-import { attachToEvent, type PerfAttachment } from "./perf-event.ts";
-import { type ProbeUnit, probeUnit } from "./pmu.ts";
+import { attachToEvent } from "./perf-event.ts";
 import { TargetError } from "./target-error.ts";
 import { parseUprobeTarget } from "./uprobe-target.ts";
+import { openUprobe, type UprobePlace, uprobeAttachment } from "./uprobe-unit.ts";
 
 /** Where in a file to put a uprobe, and for whom. */
 export interface UprobeOptions {
@@ -36,18 +33,22 @@ export interface UprobeOptions {
   refCtrOffset?: bigint | number;
   /** What the program reads with `bpf_get_attach_cookie`, Linux 5.15. Default 0. */
   cookie?: bigint | number;
+  /**
+   * True puts the probe by way of tracefs, whose event stays when the process is killed. Default: only where the kernel has no uprobe unit.
+   */
+  tracefs?: boolean;
 }
 
-const OPTIONS = ["symbol", "address", "offset", "retprobe", "pid", "refCtrOffset", "cookie"];
-
-/** A probe as the kernel takes it. */
-export interface UprobePlace {
-  path: string;
-  /** In the file. */
-  offset: number;
-  /** For people: path and symbol. */
-  text: string;
-}
+const OPTIONS = [
+  "symbol",
+  "address",
+  "offset",
+  "retprobe",
+  "pid",
+  "refCtrOffset",
+  "cookie",
+  "tracefs",
+];
 
 /**
  * Attaches a program of type kprobe to a place in a file, for running and future processes, Linux 4.17.
@@ -65,12 +66,27 @@ export function uprobe(
   file: string | Executable,
   options: UprobeOptions = {},
 ): Link {
+  return attachUprobe(program, file, options);
+}
+
+/** The same on any kernel. */
+export function attachUprobe(
+  program: AttachableProgram,
+  file: string | Executable,
+  options: UprobeOptions,
+  kernel: KernelCalls = runningKernel,
+): Link {
   checkOptions("uprobe", options, OPTIONS);
   requireType(program, [ProgramType.KPROBE], "uprobe");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const place = uprobePlace(file, options);
-  const event = openUprobe(program, place, options);
-  return attachToEvent(program, event, uprobeAttachment(place, options, cookie));
+  const opened = openUprobe(program, place, options, kernel);
+  return attachToEvent(
+    program,
+    opened.event,
+    uprobeAttachment(place, options, cookie, opened),
+    kernel,
+  );
 }
 
 /** Resolves what a caller said to a file and an offset in it. Throws as {@link uprobe}. */
@@ -132,88 +148,4 @@ function whatIsMeant(
   }
   const target = parseUprobeTarget(file);
   return { ...target, file: target.path };
-}
-
-/** Opens the event of a uprobe; the breakpoint is in the code when this returns. */
-export function openUprobe(
-  program: AttachableProgram,
-  place: UprobePlace,
-  options: UprobeOptions,
-): FileDescriptor {
-  const { retprobe = false, pid } = options;
-  const unit = probeUnit("uprobe");
-  const counter = counterConfig(unit, options.refCtrOffset);
-  const target = `${retprobe ? "uretprobe" : "uprobe"} ${place.text}`;
-  try {
-    return perfEventOpen(
-      {
-        type: unit.type,
-        config: (retprobe ? unit.retprobe : 0n) | counter,
-        config1: place.path,
-        config2: place.offset,
-        bits: ["disabled"],
-      },
-      pid ?? -1,
-      // An event of one process follows it to all CPUs; an event of all processes needs one CPU, and probes run on all.
-      pid === undefined ? 0 : -1,
-      undefined,
-      0,
-      `event of ${target}`,
-    );
-  } catch (error) {
-    const doing = `cannot attach program ${program.name} to ${target}`;
-    if ((error as { code?: unknown }).code === "ENOENT") {
-      throw new TargetError(`${doing}: there is no such file`, {
-        target: place.path,
-        cause: error,
-      });
-    }
-    throw explain(error, doing, uprobeReasons(place, pid));
-  }
-}
-
-/** What {@link attachToEvent} needs to know of a uprobe. */
-export function uprobeAttachment(
-  place: UprobePlace,
-  options: UprobeOptions,
-  cookie: bigint,
-): PerfAttachment {
-  const kind = options.retprobe === true ? "uretprobe" : "uprobe";
-  return { kind, target: `${kind} ${place.text}`, cookie, reasons: {} };
-}
-
-function uprobeReasons(place: UprobePlace, pid: number | undefined): Reasons {
-  const unusual =
-    "there is an instruction that cannot be probed: a breakpoint already, or one that cannot be " +
-    "single-stepped; the offset may not be the start of an instruction";
-  return {
-    EACCES: perfPrivileges,
-    EPERM: perfPrivileges,
-    EINVAL:
-      `offset 0x${place.offset.toString(16)} is outside the file, or the file is not a regular one, or ` +
-      "the reference counter is not 2-byte aligned or not that of another probe at this place",
-    EIO: "the kernel cannot read the file for probing; some file systems do not allow it",
-    ENOTSUPP: unusual,
-    EOPNOTSUPP: unusual,
-    ENOEXEC: unusual,
-    ESRCH: `there is no process ${pid}`,
-  };
-}
-
-function counterConfig(unit: ProbeUnit, refCtrOffset: bigint | number | undefined): bigint {
-  const offset = unsigned64(refCtrOffset ?? 0, "refCtrOffset");
-  if (offset === 0n) return 0n;
-  if (unit.refCtrOffset === undefined) {
-    throw new UnsupportedError("this kernel's uprobes have no reference counters", {
-      feature: "reference counters of uprobes",
-      since: "4.20",
-    });
-  }
-  const { shift, bits } = unit.refCtrOffset;
-  if (offset >> bits !== 0n) {
-    throw new RangeError(
-      `refCtrOffset 0x${offset.toString(16)} does not fit the kernel's ${bits} bits`,
-    );
-  }
-  return offset << shift;
 }

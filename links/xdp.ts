@@ -123,13 +123,15 @@ function byNetlink(
     socket.request(RTM_SETLINK, 0, parts, doing);
   };
   const doing = `set XDP of ${place.name}`;
+  // Before anything is attached: what is attached can be detached with it.
+  let current = program.fd.duplicate();
   try {
-    if (replace === undefined) set(program.fd.number, FLAG.IF_NOEXIST, undefined, doing);
-    else set(program.fd.number, FLAG.REPLACE, replace.fd.number, doing);
+    if (replace === undefined) set(current.number, FLAG.IF_NOEXIST, undefined, doing);
+    else set(current.number, FLAG.REPLACE, replace.fd.number, doing);
   } catch (error) {
+    current.close();
     throw reasonOf(error, program, place, mode, socket);
   }
-  let current = program.fd.duplicate();
   return new Link({
     kind: "xdp",
     description: `${program.name} to ${targetText(place, mode)}`,
@@ -149,14 +151,16 @@ function byNetlink(
         }
       },
       replace(next, expected): void {
+        const own = next.fd.duplicate();
         try {
           const before = expected?.fd.number ?? current.number;
-          set(next.fd.number, FLAG.REPLACE, before, `replace XDP of ${place.name}`);
+          set(own.number, FLAG.REPLACE, before, `replace XDP of ${place.name}`);
         } catch (error) {
+          own.close();
           throw reasonOf(error, next, place, mode, socket);
         }
         const last = current;
-        current = next.fd.duplicate();
+        current = own;
         last.close();
       },
     },

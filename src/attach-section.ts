@@ -26,6 +26,7 @@ import {
   tracing,
   uprobe,
   uprobeMulti,
+  usdt,
   type XdpMode,
   xdp,
 } from "../links/index.ts";
@@ -87,6 +88,7 @@ const WITH_TARGET: Readonly<Record<string, (program: Program) => Link>> = {
   "uprobe.multi": (program) => manyUprobes(program, false),
   "uretprobe.multi": (program) => manyUprobes(program, true),
   "uprobe.session": (program) => manyUprobes(program, false),
+  usdt: (program) => usdt(program, program.attachTo),
 };
 
 /** Sections that name no place: the caller does. */

@@ -7,7 +7,7 @@
 import { type Link, structOps } from "../links/index.ts";
 import { type BpfMap, StructOpsMap } from "../maps/index.ts";
 import { type AttachPlaces, attachBySection, PLACE_NAMES } from "./attach-section.ts";
-import { abandonAll, closeAll } from "./close-all.ts";
+import { abandonAll, closeAll, closeAllAsync } from "./close-all.ts";
 import { checkOptions } from "./options.ts";
 import type { Program } from "./program.ts";
 import { ProgramType } from "./uapi.ts";
@@ -64,9 +64,7 @@ export class AttachedLinks implements Disposable, AsyncDisposable, Iterable<Link
 
   /** Detaches all, in parallel and off this thread. */
   async closeAsync(): Promise<void> {
-    const ends = await Promise.allSettled([...this].map((link) => link.closeAsync()));
-    const failed = ends.find((end) => end.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    await closeAllAsync(this);
   }
 
   [Symbol.dispose](): void {

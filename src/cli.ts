@@ -16,6 +16,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   inspect: async () => (await import("./cli/inspect.ts")).inspect,
   check: async () => (await import("./cli/check.ts")).check,
   run: async () => (await import("./cli/run.ts")).run,
+  list: async () => (await import("./cli/list.ts")).list,
+  trace: async () => (await import("./cli/trace.ts")).trace,
   verify: async () => (await import("./cli/verify.ts")).verify,
   disasm: async () => (await import("./cli/disasm.ts")).disasm,
   btf: async () => (await import("./cli/btf.ts")).btf,

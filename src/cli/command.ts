@@ -57,6 +57,9 @@ function complaint(text: string, options: Options): string {
   const quoted = /^(?:Unknown option|Option) '([^']*)'(.*)/s.exec(text);
   const option = quoted?.[1]?.replace(/^-\w, /, "").replace(/ <value>$/, "") ?? "";
   if (text.startsWith("Unknown option")) {
+    if (/^-\d/.test(option)) {
+      return `there is no option ${option}; what begins with a dash stands behind --, as in \`-- KEY -1\``;
+    }
     return noSuch(
       "there is no option",
       option,

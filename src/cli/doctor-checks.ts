@@ -322,6 +322,8 @@ function leftovers({ pins, probes, orphanedProbes }: Facts): Check {
   const found = `${pinned}, ${probes} probes in tracefs`;
   const [first] = orphanedProbes;
   if (first === undefined) return check(name, "ok", found);
-  const advice = `${orphanedProbes.length} probes of processes that have ended stay until somebody removes them: \`echo -:${first} >> /sys/kernel/tracing/kprobe_events\``;
+  const advice =
+    `${orphanedProbes.length} probes of processes that were killed stay until somebody removes them: ` +
+    `\`ebpf doctor --fix\`, or \`echo -:${first.name} >> /sys/kernel/tracing/${first.list}\``;
   return check(name, "warning", found, advice);
 }

@@ -6,6 +6,7 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ProbeList } from "../../links/tracefs-probe.ts";
 import { BpfError } from "../error.ts";
 import { parseConfig, readKernelConfig } from "../externs/kernel-config.ts";
 import { type FeatureAnswer, haveFeature, haveProgramType } from "../features/index.ts";
@@ -59,7 +60,13 @@ export interface Facts {
   readonly pins: number | undefined;
   /** How many probes there are in tracefs, and the names of ours whose process has ended. */
   readonly probes: number;
-  readonly orphanedProbes: readonly string[];
+  readonly orphanedProbes: readonly OrphanedProbe[];
+}
+
+/** A probe in tracefs whose maker was killed. */
+export interface OrphanedProbe {
+  readonly list: ProbeList;
+  readonly name: string;
 }
 
 /** A mounted file system, or why there is none. */
@@ -176,13 +183,16 @@ function countPins(root: string): number | undefined {
   return count;
 }
 
+const LISTS: readonly ProbeList[] = ["kprobe_events", "uprobe_events"];
+
 /** Probes in tracefs, such as `p:ebpf/probe_12_ab do_sys_open`: whoever made them has to remove them. */
 function probesIn(root: string): Pick<Facts, "probes" | "orphanedProbes"> {
-  const text = ["kprobe_events", "uprobe_events"].map((file) => read(join(root, file)) ?? "");
-  const lines = text.join("").split("\n");
+  const found = LISTS.map((list) => ({ list, lines: (read(join(root, list)) ?? "").split("\n") }));
   return {
-    probes: lines.filter((line) => line !== "").length,
-    orphanedProbes: orphans(lines, (pid) => existsSync(`/proc/${pid}`)),
+    probes: found.flatMap(({ lines }) => lines).filter((line) => line !== "").length,
+    orphanedProbes: found.flatMap(({ list, lines }) =>
+      orphans(lines, (pid) => existsSync(`/proc/${pid}`)).map((name) => ({ list, name })),
+    ),
   };
 }
 

@@ -5,10 +5,11 @@
  * @module
  */
 
+import { removeTracefsProbe } from "../../links/tracefs-probe.ts";
 import { type Command, CommandError, readArguments } from "./command.ts";
 import { type Check, type CheckState, capabilityNames, judgeFacts } from "./doctor-checks.ts";
 import { collectFacts } from "./doctor-facts.ts";
-import { plain, printJson, printText } from "./output.ts";
+import { plain, printJson, printText, say } from "./output.ts";
 
 const MARKS: Readonly<Record<CheckState, string>> = {
   ok: "ok",
@@ -19,11 +20,21 @@ const MARKS: Readonly<Record<CheckState, string>> = {
 
 /** Prints what was found; the exit code is 1 when there are problems. */
 export const doctor: Command = async (args) => {
-  const { values, positionals } = readArguments(args, { json: { type: "boolean" } });
+  const { values, positionals } = readArguments(args, {
+    json: { type: "boolean" },
+    fix: { type: "boolean" },
+  });
   if (positionals.length > 0) {
     throw new CommandError(`doctor takes no arguments, and there is ${positionals[0]}`);
   }
-  const facts = collectFacts();
+  let facts = collectFacts();
+  if (values.fix === true && facts.orphanedProbes.length > 0) {
+    for (const { list, name } of facts.orphanedProbes) {
+      removeTracefsProbe(list, name);
+      say(`removed probe ${name}, which a killed process left`);
+    }
+    facts = collectFacts();
+  }
   const checks = judgeFacts(facts);
   const ok = checks.every(({ state }) => state !== "problem");
   if (values.json === true) {

@@ -50,9 +50,36 @@ something that a program needs, or a file cannot be read; with --baseline, when 
   --as MAP=TYPE    decode the events of a ring buffer as this type of the object, such as 'struct event'
   --dump MAP       print the contents of a map at the end
   --pin-path DIR   where maps that the object pins by name are found, or pinned; default /sys/fs/bpf
+  --trace          print what programs write with bpf_printk, too
   --json           one JSON object a line
 
 Needs Linux, and root or CAP_BPF with CAP_PERFMON.
+`,
+  },
+  list: {
+    usage: "list PATTERN…",
+    does: "list places that programs can be attached to",
+    details: `  -v, --verbose    say what programs are given there, in C
+  --json           one JSON value
+
+PATTERN is KIND:NAME with * and ?, such as tracepoint:sched:*, kprobe:*sys_open* or lsm:*. In files:
+uprobe:FILE:NAME, usdt:FILE:PROVIDER:NAME. Kinds: tracepoint, kprobe, kretprobe, fentry, fexit,
+rawtracepoint, tp_btf, iter, lsm, kfunc (what programs may call), uprobe, uretprobe, usdt. Without a
+kind all of the kernel's are looked through. Needs Linux and tracefs, which mostly only root may read;
+files need neither. Exit code 1 when nothing matches.
+`,
+  },
+  trace: {
+    usage: "trace",
+    does: "print what programs write with bpf_printk",
+    details: `  --comm NAME      only of tasks of this name
+  --pid NUMBER     only of this thread
+  --duration TIME  end after a time such as 10s, 500ms, 2m
+  --count N        end after N lines
+  --json           one JSON object a line
+
+Reads the kernel's trace pipe: a line that is read here is read by nobody else. Needs Linux, tracefs and
+root.
 `,
   },
   verify: {
@@ -113,7 +140,8 @@ is there, not there, or unknown, with the reason. Needs Linux; without root or C
   doctor: {
     usage: "doctor",
     does: "say why loading or attaching would fail here, and what to do about it",
-    details: `  --json           one JSON value
+    details: `  --fix            remove the probes in tracefs that killed processes left
+  --json           one JSON value
 
 Looks at privileges, mounts, settings and configuration of the kernel. Exit code 1 when there are problems.
 `,

@@ -81,7 +81,7 @@ export function readObjects<T extends Described>(
   selector: Selector,
   read: (object: FileDescriptor) => T,
 ): T[] {
-  if (selector.by === "id") return [readAndClose(kind.open(selector.id), read)];
+  if (selector.by === "id") return [readAndClose(openNumber(kind, selector.id), read)];
   if (selector.by === "pinned") return [readAndClose(kind.pinned(selector.path), read)];
   const found: T[] = [];
   for (const id of idsOf(kind)) {
@@ -133,6 +133,22 @@ function nextOf(kind: ObjectKind, id: number): number | undefined {
     const { errno, syscall, command } = cause;
     const doing = `list the kernel's ${kind.name}s, which takes CAP_SYS_ADMIN`;
     throw new SyscallError(doing, { errno, syscall, command, cause });
+  }
+}
+
+/** Opens the object of a number that somebody gave. */
+function openNumber(kind: ObjectKind, id: number): FileDescriptor {
+  try {
+    return kind.open(id);
+  } catch (cause) {
+    if (!(cause instanceof SyscallError) || cause.code !== "ENOENT") throw cause;
+    const { errno, syscall, command } = cause;
+    throw new SyscallError(`there is no ${kind.name} with the id ${id}`, {
+      errno,
+      syscall,
+      command,
+      cause,
+    });
   }
 }
 

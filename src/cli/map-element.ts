@@ -34,16 +34,19 @@ export const get: Command = async (args) => {
 
 /** Stores a value. */
 export const set: Command = async (args) => {
-  return withMap(args, ["KEY", "VALUE"], "read-write", "set", (map, [key, value], _, flags) => {
+  return withMap(args, ["KEY", "VALUE"], "read-write", "set", (map, [key, value], json, flags) => {
     map.set(key, value, { flags });
+    if (json) printJson({ key, set: true });
   });
 };
 
 /** Removes an element; the exit code is 1 when there is none. */
 export const remove: Command = async (args) => {
-  return withMap(args, ["KEY"], "read-write", "delete", (map, [key]) => {
-    if (map.delete(key)) return;
-    throw new BpfError(`map ${map.name} has no element ${toJson(key)}`, { code: "ENOENT" });
+  return withMap(args, ["KEY"], "read-write", "delete", (map, [key], json) => {
+    if (!map.delete(key)) {
+      throw new BpfError(`map ${map.name} has no element ${toJson(key)}`, { code: "ENOENT" });
+    }
+    if (json) printJson({ key, deleted: true });
   });
 };
 
@@ -67,6 +70,13 @@ function withMap(
     noexist: { type: "boolean" },
     exist: { type: "boolean" },
   });
+  if (values.noexist === true || values.exist === true) {
+    if (method !== "set")
+      throw new CommandError(`map ${method} takes neither --noexist nor --exist`);
+    if (values.noexist === values.exist) {
+      throw new CommandError("--noexist and --exist exclude each other");
+    }
+  }
   const words = positionals.slice(-names.length);
   const meant = positionals.slice(0, -names.length);
   if (meant.length === 0) {

@@ -1,18 +1,22 @@
 /**
- * `ebpf run`: loads an object, attaches its programs by section, and prints the events of its ring buffers.
+ * `ebpf run`: loads an object, attaches its programs by section, and prints the events of its ring
+ * buffers and perf event arrays.
  *
  * @module
  */
 
-import { type BpfMap, RingBuffer } from "../../maps/index.ts";
+import { type BpfMap, LostEvents, PerfEventArray, RingBuffer } from "../../maps/index.ts";
 import { attachPrograms } from "../attach.ts";
 import { type Collection, CollectionSpec } from "../collection.ts";
 import { BpfError } from "../error.ts";
 import type { LoadOptions } from "../load-options.ts";
+import { tracePipe } from "../trace-pipe.ts";
 import { type Command, CommandError, noSuch, readArguments, requireFiles } from "./command.ts";
 import { EventTable } from "./event-table.ts";
+import { interruptible } from "./interrupt.ts";
 import { plain, say, toJson } from "./output.ts";
 import { readObject } from "./read.ts";
+import { traceText } from "./trace.ts";
 import { assignments, milliseconds } from "./value.ts";
 import { setVariables } from "./variables.ts";
 
@@ -26,6 +30,7 @@ export const run: Command = async (args) => {
     as: { type: "string", multiple: true },
     dump: { type: "string", multiple: true },
     "pin-path": { type: "string" },
+    trace: { type: "boolean" },
   });
   const [file = "", ...others] = requireFiles(positionals, "run");
   if (others.length > 0) throw new CommandError("run takes one object file");
@@ -53,6 +58,10 @@ export const run: Command = async (args) => {
     for (const map of Object.values<BpfMap>(collection.maps)) {
       if (map.pinnedPath !== undefined) say(`map ${map.name} stays pinned at ${map.pinnedPath}`);
     }
+    // Before programs write: what they write to a CPU without a buffer is gone.
+    for (const map of eventMaps(collection.maps)) {
+      if (map instanceof PerfEventArray) map.openBuffers();
+    }
     await using links = attachPrograms(
       Object.values(collection.programs),
       { onError: "skip" },
@@ -65,7 +74,8 @@ export const run: Command = async (args) => {
     }
     const timer = duration === undefined ? undefined : setTimeout(() => ending.abort(), duration);
     try {
-      await printEvents(collection.maps, types, count, json, ending);
+      const traced = values.trace === true;
+      await printEvents(collection.maps, types, { count, json, traced }, ending);
     } finally {
       clearTimeout(timer);
     }
@@ -91,59 +101,70 @@ function interrupted(): BpfError {
   return new BpfError("interrupted before any program was attached", { code: "ERR_INTERRUPTED" });
 }
 
-/** Runs `body` with what SIGINT or SIGTERM aborts; a second one ends the process at once. */
-async function interruptible(body: (ending: AbortController) => Promise<number>): Promise<number> {
-  const ending = new AbortController();
-  const end = (): void => {
-    process.off("SIGINT", end).off("SIGTERM", end);
-    ending.abort();
-  };
-  process.on("SIGINT", end).on("SIGTERM", end);
-  try {
-    return await body(ending);
-  } finally {
-    process.off("SIGINT", end).off("SIGTERM", end);
-  }
+/** A map whose events are printed. */
+type EventSource = RingBuffer | PerfEventArray;
+
+function eventMaps(maps: Record<string, BpfMap>): EventSource[] {
+  return Object.values(maps).filter(
+    (map) => map instanceof RingBuffer || map instanceof PerfEventArray,
+  );
 }
 
 /** Why there may be less to see than was hoped for. */
-function hints(maps: Record<string, BpfMap>, types: ReadonlyMap<string, string>): string[] {
-  const rings = Object.values(maps).filter((map) => map instanceof RingBuffer);
-  if (rings.length === 0) return ["the object has no ring buffer: there are no events to print"];
-  return rings
-    .filter((ring) => !ring.typed && !types.has(ring.name))
+function hints(sources: readonly EventSource[], types: ReadonlyMap<string, string>): string[] {
+  if (sources.length === 0) {
+    return ["the object has no ring buffer and no perf event array: there are no events to print"];
+  }
+  return sources
+    .filter(({ typed, name }) => !typed && !types.has(name))
     .map(
       ({ name }) =>
         `${name} does not say what its events are: --as '${name}=struct TYPE' decodes them`,
     );
 }
 
-/** Prints the events of all ring buffers until `ending` is aborted. */
+/** What is printed, and how. */
+interface Printing {
+  count: number;
+  json: boolean;
+  /** What programs write with `bpf_printk`, too. */
+  traced: boolean;
+}
+
+/** Prints the events of all ring buffers and perf event arrays until `ending` is aborted. */
 async function printEvents(
   maps: Record<string, BpfMap>,
   types: ReadonlyMap<string, string>,
-  count: number,
-  json: boolean,
+  { count, json, traced }: Printing,
   ending: AbortController,
 ): Promise<void> {
   const { signal } = ending;
-  for (const text of hints(maps, types)) process.stderr.write(`${text}\n`);
-  const rings = Object.values(maps).filter((map) => map instanceof RingBuffer);
-  const table = new EventTable(rings.length > 1);
+  const sources = eventMaps(maps);
+  for (const text of traced ? [] : hints(sources, types)) process.stderr.write(`${text}\n`);
+  const table = new EventTable(sources.length > 1);
   let printed = 0;
-  const readers = rings.map(async (ring) => {
-    const as = types.get(ring.name);
-    for await (const batch of ring.batches(as === undefined ? { signal } : { signal, as })) {
-      const events = batch.slice(0, count - printed);
-      printed += events.length;
-      const lines = events.map((event) =>
-        json ? `${toJson({ map: ring.name, event })}\n` : table.row(ring.name, event),
-      );
-      process.stdout.write(lines.join(""));
+  /** What is printed of an event. Losses do not count; people read of them on stderr. */
+  const lineOf = (map: string, event: unknown): string => {
+    if (event instanceof LostEvents) {
+      const { lost, cpu } = event;
+      if (json) return `${toJson({ map, lost, cpu })}\n`;
+      say(`${map}: ${lost} events lost on CPU ${cpu}, their buffer was full`);
+      return "";
+    }
+    if (printed >= count) return "";
+    printed++;
+    return json ? `${toJson({ map, event })}\n` : table.row(map, event);
+  };
+  const readers = sources.map(async (source) => {
+    const as = types.get(source.name);
+    const options = as === undefined ? { signal } : { signal, as };
+    for await (const batch of source.batches(options)) {
+      process.stdout.write(batch.map((event) => lineOf(source.name, event)).join(""));
       if (printed >= count) ending.abort();
     }
   });
-  // Without a ring buffer there is nothing to wait for but the end.
+  if (traced) readers.push(printTrace(json, signal));
+  // Without events there is nothing to wait for but the end.
   readers.push(untilAborted(signal));
   try {
     await Promise.all(readers);
@@ -151,6 +172,10 @@ async function printEvents(
     // When one reader fails, the others end too.
     ending.abort();
   }
+}
+
+async function printTrace(json: boolean, signal: AbortSignal): Promise<void> {
+  for await (const record of tracePipe({ signal })) process.stdout.write(traceText(record, json));
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

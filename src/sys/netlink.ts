@@ -8,7 +8,7 @@
  */
 
 import { cstring, hostLittleEndian, viewOf } from "../bytes.ts";
-import { SyscallError } from "../error.ts";
+import { BpfError, SyscallError } from "../error.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
 import { readInto } from "./file.ts";
@@ -126,7 +126,12 @@ export class RouteSocket implements Disposable {
       const view = viewOf(received);
       for (let at = 0; at + HEADER <= received.length; ) {
         const length = view.getUint32(at, hostLittleEndian);
-        if (length < HEADER || at + length > received.length) break;
+        if (length < HEADER || at + length > received.length) {
+          // What came after it may have been the end, for which this would wait for ever.
+          throw new BpfError(`${doing}: an answer of ${length} bytes is cut off`, {
+            code: "ERR_NETLINK",
+          });
+        }
         const type = view.getUint16(at + 4, hostLittleEndian);
         const flags = view.getUint16(at + 6, hostLittleEndian);
         const isOurs = view.getUint32(at + 8, hostLittleEndian) === sequence;

@@ -30,9 +30,15 @@ export class NetworkNamespace implements Disposable {
 
   /**
    * Opens the namespace that this thread is in, the one of a process (a number), or one at a path such as `/run/netns/NAME`. Throws
-   * SyscallError such as ENOENT.
+   * SyscallError such as ENOENT; TypeError for what is none of these.
    */
   static open(of?: string | number): NetworkNamespace {
+    const isProcess = Number.isInteger(of) && Number(of) > 0;
+    if (of !== undefined && !isProcess && (typeof of !== "string" || of === "")) {
+      throw new TypeError(
+        `open a network namespace: ${typeof of === "number" ? of : JSON.stringify(of)} is neither a path nor the number of a process`,
+      );
+    }
     const path = of === undefined ? OWN : typeof of === "number" ? `/proc/${of}/ns/net` : of;
     return new NetworkNamespace(openFile(path, `network namespace ${path}`), path);
   }

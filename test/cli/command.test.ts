@@ -26,6 +26,7 @@ test("options that are not there, or lack a value, are named in one line", () =>
     [["--bft", "x"], 'there is no option --bft; did you mean "--btf"?'],
     [["--jsn=1"], 'there is no option --jsn; did you mean "--json"?'],
     [["--nothing"], "there is no option --nothing; there are --btf, --output, --json"],
+    [["-9"], "there is no option -9; what begins with a dash stands behind --, as in `-- KEY -1`"],
     [["-x"], "there is no option -x; there are --btf, --output, --json"],
     [["--btf"], "--btf: a value is expected after it"],
     [["-o"], "--output: a value is expected after it"],

@@ -1,3 +1,6 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkText } from "../../src/cli/doctor.ts";
@@ -5,9 +8,12 @@ import { type Check, capabilityNames, judgeFacts } from "../../src/cli/doctor-ch
 import { CONFIG_OPTIONS } from "../../src/cli/doctor-config.ts";
 import { type Facts, initialUserNamespace, memlock, orphans } from "../../src/cli/doctor-facts.ts";
 import type { FeatureAnswer } from "../../src/features/index.ts";
+import { tracefs } from "../../src/sys/paths.ts";
+import { ProgramType } from "../../src/uapi.ts";
 import { ebpf } from "../helper/cli.ts";
 import { ebpfHere } from "../helper/in-process.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { writeTargetProgram } from "../links/target-program.ts";
 
 const test = suite("cli: doctor");
 
@@ -104,7 +110,12 @@ const FAULTS: [Partial<Facts>, name: string, Check["state"], advice: RegExp][] =
     "warning",
     /CONFIG_BPF_EVENTS: kprobe/,
   ],
-  [{ orphanedProbes: ["ebpf/probe_1_ab"] }, "left behind", "warning", /-:ebpf\/probe_1_ab/],
+  [
+    { orphanedProbes: [{ list: "uprobe_events", name: "ebpf/probe_1_ab" }] },
+    "left behind",
+    "warning",
+    /-:ebpf\/probe_1_ab >> .*\/uprobe_events/,
+  ],
 ];
 
 test("each fault is found, and something is to be done about it", () => {
@@ -172,5 +183,60 @@ test("misuse is refused by name", () => {
   assert.is(code, 2);
   assert.match(stderr, /takes no arguments, and there is me/);
 });
+
+kernelTest(
+  test,
+  "probes that a killed process left are found, and removed with --fix",
+  async () => {
+    using target = writeTargetProgram();
+    const file = `${tracefs()}/uprobe_events`;
+    const lines = () =>
+      readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line.includes(" /"));
+    const before = lines();
+    // A process that has written its line, and gets no further.
+    const place = `${target.path}:0x${target.probeMeOffset.toString(16)}`;
+    const script = `echo "p:ebpf/probe_$$_0123456789ab ${place}" >> ${file}; kill -9 $$`;
+    const child = spawnSync("/bin/sh", ["-c", script]);
+    assert.is(child.signal, "SIGKILL");
+    assert.is(lines().length, before.length + 1);
+    const name = `ebpf/probe_${child.pid}_0123456789ab`;
+    const found = await ebpfHere(["doctor"]);
+    assert.ok(
+      found.stdout.includes(`-:${name} >> /sys/kernel/tracing/uprobe_events`),
+      found.stdout,
+    );
+    const fixed = await ebpfHere(["doctor", "--fix"]);
+    assert.match(fixed.stderr, new RegExp(`removed probe ${name}`));
+    assert.equal(lines(), before);
+    assert.not.match(fixed.stdout, /processes that were killed/);
+  },
+);
+
+kernelTest(
+  test,
+  "a process that is killed while it attaches leaves nothing in tracefs",
+  async () => {
+    using target = writeTargetProgram();
+    const file = `${tracefs()}/uprobe_events`;
+    const before = readFileSync(file, "utf8");
+    const resolve = (name: string) => JSON.stringify(import.meta.resolve(name));
+    const script = `
+    const { Counter } = await import(${resolve("../links/counter.js")});
+    const { uprobe } = await import(${resolve("../../links/uprobe.js")});
+    const counter = new Counter({ type: ${ProgramType.KPROBE} });
+    const links = [];
+    const options = { symbol: "probe_me" };
+    console.log(uprobe(counter.program, ${JSON.stringify(target.path)}, options).description);
+    for (;;) links.push(uprobe(counter.program, ${JSON.stringify(target.path)}, options));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+    await once(child.stdout, "data");
+    const ended = once(child, "close");
+    child.kill("SIGKILL");
+    await ended;
+    assert.is(readFileSync(file, "utf8"), before);
+  },
+);
 
 test.run();

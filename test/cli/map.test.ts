@@ -97,6 +97,19 @@ kernelTest(test, "get, set and delete: one element by its key", async () => {
   const taken = await ebpfHere(["map", "set", id, key, "1", "--noexist"]);
   assert.is(taken.code, 1);
   assert.match(taken.stderr, /EEXIST/);
+  const contrary = await ebpfHere(["map", "set", id, key, "1", "--noexist", "--exist"]);
+  assert.is(contrary.code, 2);
+  assert.match(contrary.stderr, /--noexist and --exist exclude each other/);
+  for (const method of ["get", "delete"]) {
+    const { code, stderr } = await ebpfHere(["map", method, id, key, "--exist"]);
+    assert.is(code, 2);
+    assert.match(stderr, new RegExp(`map ${method} takes neither --noexist nor --exist`));
+  }
+  const other = '{"x":5,"y":7}';
+  assert.equal(await json("set", id, other, "1"), { key: { x: 5, y: 7 }, set: true });
+  assert.equal(await json("delete", id, other), { key: { x: 5, y: 7 }, deleted: true });
+  const dashed = await ebpfHere(["map", "set", id, key, "-1"]);
+  assert.match(dashed.stderr, /there is no option -1; what begins with a dash stands behind --/);
   assert.is((await ebpfHere(["map", "delete", id, key])).code, 0);
   assert.is(values.get({ x: 5, y: -6 }), undefined);
   const gone = await ebpfHere(["map", "get", id, key]);

@@ -70,6 +70,29 @@ kernelTest(
   },
 );
 
+kernelTest(run, "events of perf event arrays are printed like those of rings", async () => {
+  const { code, stdout, stderr } = await whileBusy([
+    "--json",
+    "--count",
+    "2",
+    "--duration",
+    "20s",
+    fixturePath("perf-events.el.o"),
+  ]);
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /^bare does not say what its events are/m);
+  const lines = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { map: string; event: { pid: number; message: string } });
+  assert.is(lines.length, 2);
+  for (const { map, event } of lines) {
+    assert.is(map, "typed");
+    assert.ok(event.pid > 0);
+    assert.is(event.message, "Hello World");
+  }
+});
+
 kernelTest(run, "a table for people, ended by SIGINT and SIGTERM with code 0", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const { code, stdout, stderr } = await whileBusy([EXECSNOOP], signal);

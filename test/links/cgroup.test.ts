@@ -245,6 +245,10 @@ kernelTest(test, "what is no cgroup is an error that tells where cgroups are", a
     using program = new Counter({ ...egress, after: allow });
     const where = /cgroups of version 2 are below \//;
     assert.throws(() => cgroup(program.program, "/no/such/cgroup"), isTarget("ENOENT", where));
+    assert.throws(
+      () => cgroup(program.program, 0x7fff_fffe),
+      isTarget("ENOENT", /descriptor 2147/),
+    );
     assert.throws(() => cgroup(program.program, "/tmp"), where);
     assert.throws(() => cgroup(program.program, "/tmp"), hasCode("EBADF"));
     assert.throws(() => cgroup(program.program, ""), isA(TypeError));

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { bpfPrivileges, explain, perfPrivileges } from "../../links/explain.ts";
+import { bpfPrivileges, explain, lockdown, perfPrivileges } from "../../links/explain.ts";
 import { SyscallError } from "../../src/error.ts";
 
 const test = suite("links/explain");
@@ -26,6 +29,21 @@ test("names capabilities and the setting that decides", () => {
   assert.match(perfPrivileges(), /CAP_PERFMON/);
   if (process.platform === "linux") assert.match(perfPrivileges(), /perf_event_paranoid is -?\d/);
   assert.match(bpfPrivileges(), /CAP_BPF and CAP_PERFMON/);
+});
+
+test("names lockdown where there is one", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ebpf-lockdown-"));
+  try {
+    const path = join(folder, "lockdown");
+    const said = ["none [integrity] confidentiality\n", "[none] integrity\n"].map((text) => {
+      writeFileSync(path, text);
+      return lockdown(path);
+    });
+    assert.equal(said, ['; kernel lockdown is "integrity"', ""]);
+    assert.is(lockdown(join(folder, "absent")), "");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();

@@ -127,6 +127,12 @@ kernelTest(test, "misuse is named", async () => {
   await inOwnNetwork(() => {
     using program = lookup();
     assert.throws(() => flowDissector(program.program), isA(TypeError));
+    for (const namespace of [{}, "", 0, -1, 1.5] as string[]) {
+      assert.throws(
+        () => skLookup(program.program, { namespace }),
+        /neither a path nor the number/,
+      );
+    }
   });
 });
 

@@ -7,7 +7,7 @@
  */
 
 import { type KernelCalls, runningKernel } from "../../links/kernel-calls.ts";
-import { SyscallError } from "../../src/error.ts";
+import { SyscallError, UnsupportedError } from "../../src/error.ts";
 
 const EINVAL = 22;
 
@@ -32,3 +32,12 @@ export const kernelBefore610: KernelCalls = {
 
 /** Knows no links of XDP (5.9), and none of cgroups (5.7) and others. */
 export const kernelBefore59: KernelCalls = kernelBefore515;
+
+/** Has no units of probes (4.17), which are put by way of tracefs then. */
+export const kernelWithoutUnits: KernelCalls = {
+  ...runningKernel,
+  probeUnit: (name) => {
+    const feature = `${name} perf events`;
+    throw new UnsupportedError(`the kernel offers no ${name} events`, { feature, since: "4.17" });
+  },
+};

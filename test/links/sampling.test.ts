@@ -111,6 +111,16 @@ kernelTest(test, "misuse is named", async () => {
     }
     assert.throws(() => perfEvent(program, { period: 0 }), isA(RangeError));
     assert.throws(() => perfEvent(program, { cpus: [] }), isA(RangeError));
+    for (const cpu of [-1, 1.5, "0", 2 ** 31] as number[]) {
+      assert.throws(() => perfEvent(program, { cpus: [cpu] }), isA(RangeError));
+    }
+    assert.throws(() => perfEvent(program, { cpus: [0, 0] }), /twice/);
+    const misspelt = { typ: 1, config: 0 } as unknown as { type: number; config: number };
+    assert.throws(() => perfEvent(program, { event: misspelt }), /unknown option "typ"/);
+    for (const event of [{ type: 1 }, { config: 0 }, { type: -1, config: 0 }]) {
+      const wrong = event as { type: number; config: number };
+      assert.throws(() => perfEvent(program, { event: wrong }), isA(RangeError));
+    }
     assert.throws(() => perfEvent(program, { pid: 0x7fff_fffe }), hasCode("ESRCH"));
     assert.throws(
       () => perfEvent(program, { event: { type: 1, config: 4711 } }),

@@ -1,0 +1,118 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { BpfError } from "../src/error.ts";
+import { tracefs } from "../src/sys/paths.ts";
+import type { TraceLine, TraceRecord } from "../src/trace-line.ts";
+import { tracePipe } from "../src/trace-pipe.ts";
+import { assertNothingLeft } from "./helper/hygiene.ts";
+import { ebpfHere } from "./helper/in-process.ts";
+import { kernelTest } from "./helper/kernel.ts";
+import { SLOWNESS } from "./helper/slowness.ts";
+
+const test = suite("trace pipe");
+
+/** Writes as a tracer would. */
+function mark(text: string): void {
+  writeFileSync(`${tracefs()}/trace_marker`, text);
+}
+
+/** Lines that begin with `mark`, until there are `count`; others use the pipe, too. */
+async function lines(
+  pipe: AsyncIterable<TraceRecord>,
+  begin: string,
+  count: number,
+): Promise<TraceLine[]> {
+  const found: TraceLine[] = [];
+  for await (const record of pipe) {
+    if (record.kind === "line" && record.text.startsWith(begin)) found.push(record);
+    if (found.length >= count) break;
+  }
+  return found;
+}
+
+kernelTest(
+  test,
+  "lines arrive while the event loop goes on; leaving the loop closes the pipe",
+  async () => {
+    await assertNothingLeft(async () => {
+      const begin = `one ${process.pid}`;
+      const signal = AbortSignal.timeout(20_000 * SLOWNESS);
+      const pending = lines(tracePipe({ signal }), begin, 3);
+      let ticks = 0;
+      const timer = setInterval(() => ticks++, 1);
+      // Nothing to read for a while: who waits for it lets others run.
+      while (ticks < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+      clearInterval(timer);
+      for (const letter of "abc") mark(`${begin} ${letter}`);
+      const found = await pending;
+      assert.equal(
+        found.map(({ text }) => text),
+        [..."abc"].map((letter) => `${begin} ${letter}`),
+      );
+      const [first] = found;
+      const comm = readFileSync("/proc/self/comm", "utf8").trim();
+      // The kernel remembers names of few threads.
+      assert.ok([comm, "<...>"].includes(first?.task ?? ""), first?.task);
+      assert.equal([first?.pid, first?.function], [process.pid, "tracing_mark_write"]);
+      assert.ok((first?.timestamp ?? 0) > 0 && (first?.cpu ?? -1) >= 0);
+    });
+  },
+);
+
+kernelTest(test, "one reader at a time, until it is aborted", async () => {
+  await assertNothingLeft(async () => {
+    const ending = new AbortController();
+    const pipe = tracePipe({ signal: ending.signal });
+    assert.throws(
+      () => tracePipe(),
+      (error: unknown) => error instanceof BpfError && error.code === "EBUSY",
+    );
+    const pending = (async () => {
+      for await (const record of pipe) assert.ok(record);
+    })();
+    ending.abort();
+    await pending;
+    for await (const _ of tracePipe({ signal: AbortSignal.abort() })) assert.ok(_);
+    await using after = tracePipe() as AsyncIterableIterator<TraceRecord> & AsyncDisposable;
+    assert.ok(after);
+  });
+});
+
+kernelTest(test, "what nobody read in time is said to be lost", async () => {
+  const root = tracefs();
+  // The smallest buffer, for a CPU writes more than it holds.
+  const size = readFileSync(`${root}/buffer_size_kb`, "utf8").trim();
+  const before = /expanded: (\d+)/.exec(size)?.[1] ?? size;
+  writeFileSync(`${root}/buffer_size_kb`, "4");
+  try {
+    const begin = `lost ${process.pid} ${"x".repeat(400)}`;
+    for (let index = 0; index < 200; index++) mark(begin);
+    const signal = AbortSignal.timeout(20_000 * SLOWNESS);
+    let lost = 0;
+    for await (const record of tracePipe({ signal })) {
+      if (record.kind !== "lost") continue;
+      lost = record.lost ?? 1;
+      break;
+    }
+    assert.ok(lost > 0);
+  } finally {
+    writeFileSync(`${root}/buffer_size_kb`, before);
+  }
+});
+
+kernelTest(test, "ebpf trace: lines of one thread, in JSON and for people", async () => {
+  const pid = String(process.pid);
+  mark("seen");
+  const { code, stdout } = await ebpfHere(["trace", "--json", "--pid", pid, "--count", "1"]);
+  assert.is(code, 0);
+  const record = JSON.parse(stdout.split("\n").at(-2) ?? "") as Record<string, unknown>;
+  assert.equal([record["trace"], record["pid"]], ["seen", process.pid]);
+  mark("again");
+  const text = await ebpfHere(["trace", "--pid", pid, "--count", "1", "--duration", "60s"]);
+  assert.match(text.stdout, new RegExp(`^\\d+\\.\\d+ \\[\\d+\\] \\S.*-${pid}: again$`, "m"));
+  assert.is((await ebpfHere(["trace", "--count", "0"])).code, 2);
+  assert.is((await ebpfHere(["trace", "--duration", "20ms"])).code, 0);
+});
+
+test.run();
