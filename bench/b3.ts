@@ -29,10 +29,11 @@ export async function b3(path: string, rounds: number): Promise<void> {
     batches: (count: number) => readBatches(rb.batches({ as: EVENT }), count),
     objects: (count: number) => readRecords(rb.records({ as: EVENT }), count),
   };
-  for (let round = 0; round < rounds; round++) {
-    for (const size of SIZES) {
-      const count = Math.floor(RING_BYTES / (size + 8)) - 1;
-      for (const [variant, read] of Object.entries(readers)) {
+  for (const size of SIZES) {
+    const count = Math.floor(RING_BYTES / (size + 8)) - 1;
+    // One way after another: garbage of one is not collected while another is measured.
+    for (const [variant, read] of Object.entries(readers)) {
+      for (let round = 0; round < rounds; round++) {
         const context = new Uint8Array(new Uint32Array([count, 0]).buffer);
         const result = object.program(`fill${size}`).run({ context, contextOut: 8 });
         const done = new Uint32Array(result.context.slice().buffer)[1];
@@ -53,11 +54,11 @@ export async function b4(path: string, rounds: number): Promise<void> {
     batches: (count: number) => readBatches(pb.batches({ as: EVENT }), count),
     objects: (count: number) => readRecords(pb.records({ as: EVENT }), count),
   };
-  for (let round = 0; round < rounds; round++) {
-    for (const size of SIZES) {
-      // Header, count and record, in multiples of 8 bytes.
-      const count = Math.floor(RING_BYTES / (Math.ceil((12 + size) / 8) * 8)) - 64;
-      for (const [variant, read] of Object.entries(readers)) {
+  for (const size of SIZES) {
+    // Header, count and record, in multiples of 8 bytes.
+    const count = Math.floor(RING_BYTES / (Math.ceil((12 + size) / 8) * 8)) - 64;
+    for (const [variant, read] of Object.entries(readers)) {
+      for (let round = 0; round < rounds; round++) {
         object.set({ n: count, size });
         object.program("fill_perf").run();
         const { produced, dropped } = object.counts();

@@ -20,7 +20,10 @@ export interface EndToEnd {
   readonly burst: number;
   /** Records between two wake-ups, 0 for the default. */
   readonly wake: number;
-  /** The program that makes the system calls: `gen CPU SECONDS`, from a byte on its input on. */
+  /**
+   * The program that makes the system calls, or the script of one for Node: `gen CPU SECONDS`, from a
+   * byte on its input on.
+   */
   readonly generator: string;
 }
 
@@ -33,7 +36,9 @@ export async function endToEnd(options: EndToEnd): Promise<void> {
   if (kind === "pb") {
     object.pb.openBuffers({ size: RING_BYTES, ...(wake > 0 && { wakeupEvents: wake }) });
   }
-  const generator = spawn(options.generator, ["0", seconds], {
+  const isScript = options.generator.endsWith(".js");
+  const command = isScript ? [process.execPath, options.generator] : [options.generator];
+  const generator = spawn(command[0]!, [...command.slice(1), "0", seconds], {
     stdio: ["pipe", "inherit", "inherit"],
   });
   const ended = new Promise<void>((resolve, reject) => {

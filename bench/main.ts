@@ -4,7 +4,7 @@
  *
  *     npm run bench -- [SUITE…] [--json] [--object FILE] [--btf FILE…] [--runs N] [--repetitions N]
  *     node dist/bench/main.js b1 cold OBJECT | b1 warm OBJECT N | b1 kbtf N
- *     node dist/bench/main.js b2 OBJECT N | b6 OBJECT NAME BTF N
+ *     node dist/bench/main.js b2 OBJECT N | b3 OBJECT N | b4 OBJECT N | b5 VARIANT OBJECT N | b6 OBJECT NAME BTF N
  *
  * @module
  */

@@ -80,6 +80,15 @@ const measurements: readonly Measurement[] = [
     },
   },
   {
+    usage: "b5 VARIANT OBJECT N",
+    async run([variant = "", object = "", repetitions = ""]) {
+      const count = parseCount(repetitions);
+      const { hello } = await import("./b5.ts");
+      const program = fileURLToPath(new URL("hello.js", import.meta.url));
+      await hello({ program, variant, object }, count);
+    },
+  },
+  {
     usage: "e2e OBJECT KIND SECONDS BURST WAKE GENERATOR",
     async run([object = "", kind = "", seconds = "", burst = "", wake = "", generator = ""]) {
       if (kind !== "rb" && kind !== "pb") throw new UsageError(`${kind} is neither rb nor pb`);

@@ -46,9 +46,10 @@ export function printPeakMemory(bench: string, variant: string): void {
   if (peak !== undefined) print(bench, variant, peak, "MiB");
 }
 
-function peakMemory(): number | undefined {
+/** The most memory in MiB that a process has had so far; undefined where the system does not tell. */
+export function peakMemory(pid: number | "self" = "self"): number | undefined {
   try {
-    const line = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+    const line = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
     return line === null ? undefined : Number(line[1]) / 1024;
   } catch {
     return undefined;

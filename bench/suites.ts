@@ -24,9 +24,14 @@ export interface SuiteOptions {
 }
 
 const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
+const GENERATOR = fileURLToPath(new URL("generator.js", import.meta.url));
 const KERNEL_BTF = "/sys/kernel/btf/vmlinux";
 const LOADED = file("#examples/execsnoop/execsnoop.bpf.o");
 const MAPS = file("#fixtures/bench-maps.el.o");
+const RINGS = file("#fixtures/bench-rings.el.o");
+/** Objects of B5, which attach at once: one that needs no types of the kernel, and one that does. */
+const HELLO = file("#fixtures/raw-tracepoint.el.o");
+const HELLO_CORE = file("#fixtures/tp-btf.el.o");
 
 /** The suites, and the commands of each, as other loaders' programs take them too. */
 const commands: Readonly<Record<string, (options: SuiteOptions) => string[][]>> = {
@@ -36,12 +41,32 @@ const commands: Readonly<Record<string, (options: SuiteOptions) => string[][]>> 
     ["b1", "kbtf", String(repetitions)],
   ],
   b2: ({ object = MAPS, repetitions }) => [["b2", object, String(repetitions)]],
+  b5: ({ object }) =>
+    object === undefined
+      ? [
+          ["b5", "hello", HELLO, "1"],
+          ["b5", "hello_core", HELLO_CORE, "1"],
+        ]
+      : [["b5", basename(object, ".bpf.o"), object, "1"]],
+  b3: ({ object = RINGS, repetitions }) => [
+    ["b3", object, String(repetitions)],
+    endToEnd(object, "rb"),
+  ],
+  b4: ({ object = RINGS, repetitions }) => [
+    ["b4", object, String(repetitions)],
+    endToEnd(object, "pb"),
+  ],
   b6: ({ object = LOADED, kernels, repetitions }) =>
     kernels.map((path) => {
       const name = path === KERNEL_BTF ? "running" : basename(path, ".btf");
       return ["b6", object, name, path, String(repetitions)];
     }),
 };
+
+/** Records as they come for a second, one for each system call, from the generator that the project has. */
+function endToEnd(object: string, kind: "rb" | "pb"): string[] {
+  return ["e2e", object, kind, "1", "1", "0", GENERATOR];
+}
 
 /** Names of all suites. */
 export const suiteNames: readonly string[] = Object.keys(commands);

@@ -8,12 +8,24 @@
 import { isBytes, surface } from "./codec-fault.ts";
 import type { Plan } from "./codec-plan.ts";
 
+/** See `ViewCodec.decodeRecords`. */
+export type ViewRecords = (
+  view: DataView,
+  places: Uint32Array,
+  from: number,
+  count: number,
+  values: unknown[],
+  base: number,
+) => number;
+
 /** A plan carried out. */
 export interface Backend {
   /** See `Codec.decode`. */
   readonly decode: (bytes: Uint8Array, offset?: number, end?: number) => unknown;
   /** See `Codec.decodeView`. */
   readonly decodeView: (view: DataView, offset: number, end?: number) => unknown;
+  /** See `ViewCodec.decodeRecords`; where there is none, one is put on top of `decodeView`. */
+  readonly decodeRecords?: ViewRecords | undefined;
   /**
    * Encodes into zeroed memory that is long enough; throws faults, with the memory half written.
    */

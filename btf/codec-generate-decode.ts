@@ -43,6 +43,13 @@ export class DecodeGenerator {
     return name;
   }
 
+  /** An expression for the value at `o`: written out where that needs no statements. */
+  value(plan: Plan): string {
+    const tail = isFlexible(plan) ? "e" : "0";
+    const isPlain = plan.kind === "record" && isInline(plan) && !this.canFail(plan);
+    return isPlain ? this.#written(plan, 0, "") : `${this.function(plan)}(v, o, ${tail})`;
+  }
+
   /** Whether decoding can meet a value that has no exact form. */
   canFail(plan: Plan): boolean {
     let failing = this.#failing.get(plan);

@@ -83,7 +83,22 @@ export function generate({ plan, little, root }: BackendOptions): Backend {
     if (!(o >= 0 && o + ${size} <= e)) throw outside(${name}, ${size}, o, e);
     ${value}
   }`);
-  if (!isScalar(plan)) return source.evaluate(`{ decode, decodeView, write: ${write} }`) as Backend;
+  // A loop of its own for the one type: what a small structure costs is the allocation of its object.
+  source.add(`function decodeRecords(v, places, from, count, values, base) {
+    let i = from, o = 0;
+    try {
+      for (; i < count; i++) {
+        o = places[2 * i];
+        const n = places[2 * i + 1];
+        if (n < ${size}) break;
+        ${isFlexible(plan) ? `const e = n > ${size} ? o + n : 0;` : ""}
+        values[base + i] = ${decoder.value(plan)};
+      }
+      return i;
+    } catch (c) { throw failed(c, ${name}, ${size}, o, v); }
+  }`);
+  const decoders = "decode, decodeView, decodeRecords";
+  if (!isScalar(plan)) return source.evaluate(`{ ${decoders}, write: ${write} }`) as Backend;
   source.add(`function encode(x, b, offset = 0) {
     const v = b === ${cache}.bytes ? ${cache}.view : ${cache}.adopt(b);
     if (!(offset >= 0 && offset + ${size} <= b.length)) {
@@ -91,5 +106,5 @@ export function generate({ plan, little, root }: BackendOptions): Backend {
     }
     try { ${write}(v, ${cache}.base + offset, x); } catch (c) { throw surface(c, ${name}); }
   }`);
-  return source.evaluate(`{ decode, decodeView, write: ${write}, encode }`) as Backend;
+  return source.evaluate(`{ ${decoders}, write: ${write}, encode }`) as Backend;
 }

@@ -20,7 +20,7 @@
  */
 
 import type { Btf } from "./btf.ts";
-import type { Backend, BackendOptions } from "./codec-backend.ts";
+import type { Backend, BackendOptions, ViewRecords } from "./codec-backend.ts";
 import { bytesPlan, compilePlan } from "./codec-compile.ts";
 import { encoderOf } from "./codec-encode.ts";
 import { generate } from "./codec-generate.ts";
@@ -66,6 +66,19 @@ export interface ViewCodec<T = unknown> extends Codec<T> {
    * Padding at the value's end is not tested to lie in the view, only in what `end` bounds.
    */
   decodeView(view: DataView, offset: number, end?: number): T;
+  /**
+   * Decodes the values `from` to before `count`: value `i` has `places[2 * i + 1]` bytes at
+   * `places[2 * i]` of the view, and becomes `values[base + i]`. Stops before one that has fewer
+   * bytes than the type; gives the index of the first that was not decoded.
+   */
+  decodeRecords(
+    view: DataView,
+    places: Uint32Array,
+    from: number,
+    count: number,
+    values: T[],
+    base: number,
+  ): number;
 }
 
 /** How values look. */
@@ -119,8 +132,27 @@ export function bytesCodec(size: number): ViewCodec<Uint8Array> {
 }
 
 function makeCodec(options: BackendOptions, name: string): ViewCodec {
-  const { decode, decodeView, write, encode = encoderOf(write, options) } = backendOf(options);
-  return { size: options.plan.size, typeName: name, decode, decodeView, encode };
+  const {
+    decode,
+    decodeView,
+    decodeRecords = recordsDecoder(decodeView, options.plan.size),
+    write,
+    encode = encoderOf(write, options),
+  } = backendOf(options);
+  return { size: options.plan.size, typeName: name, decode, decodeView, decodeRecords, encode };
+}
+
+/** Many values by the function for one. */
+function recordsDecoder(decodeView: Backend["decodeView"], size: number): ViewRecords {
+  return (view, places, from, count, values, base) => {
+    for (let index = from; index < count; index++) {
+      const offset = places[2 * index]!;
+      const length = places[2 * index + 1]!;
+      if (length < size) return index;
+      values[base + index] = decodeView(view, offset, offset + length);
+    }
+    return count;
+  };
 }
 
 function backendOf(options: BackendOptions): Backend {

@@ -30,6 +30,24 @@ interface Filled {
 }
 
 /**
+ * `items` as they are; TypeError for what cannot be iterated, such as null. `what` names the call.
+ */
+export function requireIterable<T>(what: string, items: Iterable<T>): Iterable<T> {
+  const found: unknown = items;
+  if (typeof found === "object" && found !== null && Symbol.iterator in found) return items;
+  const text = found === null ? "null" : typeof found;
+  throw new TypeError(`${what}: ${text} is given where many elements are wanted, such as an array`);
+}
+
+/** `item` as it is; TypeError for what is no pair of a key and a value. */
+export function requirePair<K, V>(what: string, item: readonly [K, V]): readonly [K, V] {
+  const found: unknown = item;
+  if (Array.isArray(found) && found.length === 2) return item;
+  const text = found === null ? "null" : Array.isArray(found) ? "another array" : typeof found;
+  throw new TypeError(`${what}: ${text} is given where an array of a key and a value is wanted`);
+}
+
+/**
  * Fills buffers with `items`, by a function that encodes one at its place. All of them are encoded
  * before any reaches the kernel, so that one that does not fit leaves the map as it was.
  */

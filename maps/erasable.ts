@@ -4,7 +4,7 @@
  * @module
  */
 
-import { deleteBatches, fillBatches } from "./batch.ts";
+import { deleteBatches, fillBatches, requireIterable } from "./batch.ts";
 import { KeyedMap } from "./keyed.ts";
 
 /** A map from keys to values that come and go. */
@@ -30,7 +30,8 @@ export abstract class ErasableMap<K, V> extends KeyedMap<K, V> {
     const { key } = this.codecs;
     // Values take no part; their room need not be either.
     const source = { ...this.batchSource, valueBytes: 0 };
-    const filled = fillBatches(source, keys, (each, buffer, at) => {
+    const items = requireIterable(`batchDelete of map ${this.name}`, keys);
+    const filled = fillBatches(source, items, (each, buffer, at) => {
       key.encode(each, buffer.keys, at * this.keySize);
     });
     return deleteBatches(source, filled, this.access);

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { ViewCodec } from "../btf/codec.ts";
 import { checkOptions, numberOption } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { BpfMap, type MapShape } from "./map.ts";
@@ -19,7 +20,7 @@ import {
   type RingSource,
 } from "./reading.ts";
 import { BatchIterator, RecordIterator } from "./ring-iterator.ts";
-import { type EventDecoder, eventDecoder, type MapTypes } from "./types.ts";
+import { type EventDecoder, type EventDecoders, eventDecoders, type MapTypes } from "./types.ts";
 
 /** How events are read over time. */
 export interface ReadOptions {
@@ -28,8 +29,8 @@ export interface ReadOptions {
   /** Whether the process stays alive while the reader waits for records: true by default. */
   ref?: boolean | undefined;
   /**
-   * What one turn takes at most before timers and other streams have theirs: 4096 records or 4
-   * milliseconds by default.
+   * What one turn takes at most before timers and other streams have theirs: 16 384 records
+   * or 4 milliseconds by default.
    */
   budget?: Budget | undefined;
   /**
@@ -59,7 +60,7 @@ export interface RawEvents<Item> {
 
 const READ_OPTIONS = ["signal", "ref", "budget", "pause"] as const;
 const EVENT_OPTIONS = [...READ_OPTIONS, "as"] as const;
-const BUDGET: Limits = { records: 4096, milliseconds: 4 };
+const BUDGET: Limits = { records: 16_384, milliseconds: 4 };
 const PAUSE = 1;
 
 /** The memory of a map of events while it is mapped. */
@@ -110,7 +111,7 @@ export abstract class EventMap<Item, RawItem, R extends RecordSource> extends Bp
   /** Called once before the memory is let go, for what has to be remembered of it. */
   protected abstract closing(records: R): void;
 
-  /** What a record becomes when its bytes become `decode`'s event. */
+  /** What a record becomes when its bytes become `decode`'s event; of `many` all are events. */
   protected abstract item<E>(decode: EventDecoder<E>): EventDecoder<Item>;
 
   /** The records, while their memory is mapped. */
@@ -134,16 +135,16 @@ export abstract class EventMap<Item, RawItem, R extends RecordSource> extends Bp
    */
   records(options?: EventOptions): AsyncIterableIterator<Item> {
     const { source, budget, signal } = this.#reader("records", options, EVENT_OPTIONS);
-    return new RecordIterator(source, this.#decoder(options), budget, signal);
+    return new RecordIterator(source, this.#decodersOf(options).one, budget, signal);
   }
 
   /**
-   * Events in arrays, one for each time that there were some: faster than {@link records}, and what
-   * was taken with an array is gone from memory. Never an empty array. Ends as {@link records} does.
+   * Events in arrays of what was there, 1024 at most: faster than {@link records}, and what was taken
+   * with an array is gone from memory. Never an empty array. Ends as {@link records} does.
    */
   batches(options?: EventOptions): AsyncIterableIterator<Item[]> {
     const { source, budget, signal } = this.#reader("batches", options, EVENT_OPTIONS);
-    return new BatchIterator(source, this.#decoder(options), budget, signal);
+    return new BatchIterator(source, this.#decodersOf(options), budget, signal);
   }
 
   /** Whether the object says what its events are; without it, or the option `as`, they are bytes. */
@@ -153,11 +154,11 @@ export abstract class EventMap<Item, RawItem, R extends RecordSource> extends Bp
 
   /** The same events without types. */
   get raw(): RawEvents<RawItem> {
-    const bytes = this.item(eventDecoder<Uint8Array>(undefined)) as EventDecoder<never>;
+    const bytes = this.#items(undefined) as unknown as EventDecoders<never>;
     return {
       records: (options) => {
         const { source, budget, signal } = this.#reader("records", options, READ_OPTIONS);
-        return new RecordIterator(source, bytes, budget, signal);
+        return new RecordIterator(source, bytes.one, budget, signal);
       },
       batches: (options) => {
         const { source, budget, signal } = this.#reader("batches", options, READ_OPTIONS);
@@ -222,9 +223,14 @@ export abstract class EventMap<Item, RawItem, R extends RecordSource> extends Bp
     return { source: { ...this.#source, pacer }, budget, signal };
   }
 
-  #decoder(options: EventOptions | undefined): EventDecoder<Item> {
+  #decodersOf(options: EventOptions | undefined): EventDecoders<Item> {
     const { as } = options ?? {};
-    return this.item(eventDecoder(as === undefined ? this.types.event : this.types.named(as)));
+    return this.#items(as === undefined ? this.types.event : this.types.named(as));
+  }
+
+  #items(codec: ViewCodec | undefined): EventDecoders<Item> {
+    const { one, many } = eventDecoders<Item>(codec);
+    return { one: this.item(one), many };
   }
 
   #requireCallback(method: string, callback: unknown): void {

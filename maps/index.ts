@@ -38,6 +38,7 @@ export type { CpuUpdateOptions } from "./per-cpu.ts";
 export { PerCpuArrayMap, PerCpuHashMap } from "./per-cpu-maps.ts";
 export {
   type BufferOptions,
+  type CpuEvents,
   LostEvents,
   PerfEventArray,
   type PerfReadOptions,

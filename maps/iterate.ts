@@ -10,8 +10,9 @@
 
 import { viewOf } from "../src/bytes.ts";
 import { BpfError } from "../src/error.ts";
-import { BatchBuffer } from "../src/sys/batch.ts";
+import type { BatchBuffer } from "../src/sys/batch.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
+import type { KeptBuffer } from "./kept-buffer.ts";
 import type { ValueMemory } from "./types.ts";
 
 /** Some elements: `count` keys and values, one after another, valid until the next step. */
@@ -28,6 +29,8 @@ export interface BatchSource {
   /** Bytes of a value as the kernel copies it. */
   readonly valueBytes: number;
   readonly maxEntries: number;
+  /** Where walks have their memory from. */
+  readonly kept: KeptBuffer;
 }
 
 /** How elements are read in batches. */
@@ -64,7 +67,7 @@ export function chunksOf(
 ): Iterable<Chunk> | undefined {
   const { keySize, valueBytes, maxEntries } = map;
   const size = Math.min(options.size ?? chunkSize(keySize + valueBytes), maxEntries);
-  const buffer = new BatchBuffer(keySize, valueBytes, Math.max(1, size));
+  const buffer = map.kept.take(keySize, valueBytes, Math.max(1, size));
   try {
     const first = lookUp(buffer, map, options);
     return chunksAfter(first, buffer, map, options);
@@ -99,8 +102,10 @@ function* chunksAfter(
       values = memoryOf(buffer.values);
     }
     if (result.count > 0) yield { keys, values, count: result.count };
-    if (result.done) return;
+    if (result.done) break;
   }
+  // Not when the walk is abandoned: then what was handed out last may still be read.
+  map.kept.give(buffer);
 }
 
 /**
@@ -108,7 +113,7 @@ function* chunksAfter(
  * when the next one is asked for.
  */
 export function* gather(
-  { keySize, valueBytes, maxEntries }: BatchSource,
+  { keySize, valueBytes, maxEntries }: Omit<BatchSource, "kept">,
   elements: () => Iterable<readonly [key: Uint8Array, value: Uint8Array]>,
   { size = chunkSize(keySize + valueBytes) }: ChunkOptions,
 ): Generator<Chunk> {

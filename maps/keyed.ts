@@ -11,7 +11,7 @@ import { checkOptions } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { MapAccess } from "../src/sys/map-access.ts";
 import { MapType, UpdateFlags } from "../src/uapi.ts";
-import { fillBatches, storeBatches } from "./batch.ts";
+import { fillBatches, requireIterable, requirePair, storeBatches } from "./batch.ts";
 import { MapElement } from "./element.ts";
 import {
   type LookupOptions,
@@ -28,6 +28,7 @@ import {
   gather,
   walkKeys,
 } from "./iterate.ts";
+import { KeptBuffer } from "./kept-buffer.ts";
 import { BpfMap, type MapShape } from "./map.ts";
 import { type Codecs, type ValueMemory, valueDecoder } from "./types.ts";
 
@@ -42,7 +43,10 @@ export interface BatchOptions extends LookupOptions {
   size?: number | undefined;
 }
 
-/** Elements as the kernel gives them, valid until the next step of what gave them. */
+/**
+ * Elements as the kernel gives them, valid until the next step of what gave them, be it the one that
+ * finds the end: the next walk uses the same memory.
+ */
 export interface ElementBytes {
   /** Keys, one after another, each of the map's `keySize`. */
   readonly keys: Uint8Array;
@@ -69,7 +73,9 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   protected readonly codecs: Codecs<K, V>;
   /** Bytes of a value as the kernel copies it: all CPUs' values in per-CPU maps. */
   protected readonly valueBytes: number;
+  /** Taken away while a key or a value is encoded, see {@link accessTo}. */
   #access: MapAccess | undefined;
+  readonly #kept: KeptBuffer;
   #encodeKey: Codec<K>["encode"] | undefined;
   #encodeValue: Codec<V>["encode"] | undefined;
   #decodeValue: Codec<V>["decode"] | undefined;
@@ -80,6 +86,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     this.#batches = !ENDLESS_BATCHES.has(shape.type);
     this.codecs = codecs;
     this.valueBytes = valueBytes;
+    this.#kept = new KeptBuffer(fd);
   }
 
   /**
@@ -87,9 +94,10 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
    * that does not fit the type.
    */
   get(key: K, options?: LookupOptions): V | undefined {
+    // Options may have getters, which must not come between the key and its call.
+    const flags = options === undefined ? 0 : lookupFlags("get", options);
     const access = this.accessTo(key);
-    const found =
-      options === undefined ? access.lookup() : this.#lookup(access, lookupFlags("get", options));
+    const found = flags === 0 ? access.lookup() : this.#lookup(access, flags);
     return found ? this.decodeValue(access.value, 0) : undefined;
   }
 
@@ -101,9 +109,15 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
    *   names the field when key or value do not fit their types.
    */
   set(key: K, value: V, options?: UpdateOptions): void {
-    const access = this.accessTo(key);
-    this.encodeValue(value, access.value, 0);
     const flags = options === undefined ? 0 : updateFlags("set", options);
+    const access = this.access;
+    this.#access = undefined;
+    try {
+      this.#encodeKeyInto(key, access);
+      this.encodeValue(value, access.value, 0);
+    } finally {
+      this.#access = access;
+    }
     try {
       access.update(flags);
     } catch (error) {
@@ -180,12 +194,16 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
    * a value does not fit its type. Flags other than `any` go to the kernel one element at a time.
    *
    * @throws BatchError, whose `done` says how many were stored before the kernel refused one, with
-   *   the codes of {@link set}; RangeError or TypeError that names the field.
+   *   the codes of {@link set}; RangeError or TypeError that names the field; TypeError
+   *   for what are not entries.
    */
   batchUpdate(entries: Iterable<readonly [K, V]>, options?: UpdateOptions): number {
     const flags = options === undefined ? 0 : updateFlags("batchUpdate", options);
     const { key, value } = this.codecs;
-    const filled = fillBatches(this.batchSource, entries, ([each, of], buffer, at) => {
+    const what = `batchUpdate of map ${this.name}`;
+    const items = requireIterable(what, entries);
+    const filled = fillBatches(this.batchSource, items, (item, buffer, at) => {
+      const [each, of] = requirePair(what, item);
       key.encode(each, buffer.keys, at * this.keySize);
       value.encode(of, buffer.values, at * this.valueBytes);
     });
@@ -197,7 +215,7 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
   /** What batches need to know of this map. */
   protected get batchSource(): BatchSource & { readonly name: string } {
     const { fd, name, keySize, valueBytes, maxEntries } = this;
-    return { fd, name, keySize, valueBytes, maxEntries };
+    return { fd, name, keySize, valueBytes, maxEntries, kept: this.#kept };
   }
 
   /** The options of a reading in batches. */
@@ -232,14 +250,26 @@ export abstract class KeyedMap<K, V> extends BpfMap implements Iterable<[K, V]> 
     return this.#access;
   }
 
-  /** {@link access} with a key in place. */
+  /**
+   * {@link access} with a key in place. Keys and values may have getters that use this map: while one
+   * is encoded, whatever else the map is asked for passes through other memory.
+   */
   protected accessTo(key: K): MapAccess {
+    const access = this.access;
+    this.#access = undefined;
+    try {
+      this.#encodeKeyInto(key, access);
+    } finally {
+      this.#access = access;
+    }
+    return access;
+  }
+
+  #encodeKeyInto(key: K, access: MapAccess): void {
     // The functions of codecs are kept: to ask for them by way of the codecs, which differ in shape,
     // takes 10 to 40 ns a call in a process with maps of several types.
     this.#encodeKey ??= this.codecs.key.encode;
-    const access = this.access;
     this.#encodeKey(key, access.key, 0);
-    return access;
   }
 
   /** The value that stands at `offset`. */

@@ -33,10 +33,18 @@ export abstract class KeylessMap<V> extends BpfMap {
     return this.#access;
   }
 
-  /** The same with a value in it, for the call that comes next. */
+  /**
+   * The same with a value in it, for the call that comes next. A value may have getters that use this
+   * map: what it is asked for meanwhile passes through other memory.
+   */
   protected holding(value: V): MapAccess {
     const { access } = this;
-    this.codec.encode(value, access.value, 0);
+    this.#access = undefined;
+    try {
+      this.codec.encode(value, access.value, 0);
+    } finally {
+      this.#access = access;
+    }
     return access;
   }
 }

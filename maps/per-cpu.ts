@@ -76,9 +76,9 @@ export class CpuValues<K, V> {
   /** Makes `value` what every CPU has. */
   setAll(key: K, value: V, options: CpuUpdateOptions = {}): void {
     checkOptions("setAllCpus", options, ["flags"]);
-    const memory = this.#encode(key, value);
     // The kernel does not heed other flags together with its own for CPUs.
     const plain = updateFlags("setAllCpus", options) === UpdateFlags.ANY;
+    const memory = this.#encode(key, value);
     if (plain && this.#refused === undefined) {
       try {
         updateOnCpu(this.#source.map.fd, memory, "all");
@@ -97,20 +97,33 @@ export class CpuValues<K, V> {
   }
 
   #encodeKey(key: K): ElementMemory {
-    const { codecs, map } = this.#source;
-    this.#memory ??= {
-      key: new Uint8Array(map.keySize),
-      value: new Uint8Array(codecs.value.size),
-    };
-    codecs.key.encode(key, this.#memory.key, 0);
-    return this.#memory;
+    return this.#filled((memory) => {
+      this.#source.codecs.key.encode(key, memory.key, 0);
+    });
   }
 
   #encode(key: K, value: V): ElementMemory {
-    const memory = this.#encodeKey(key);
-    const { size } = this.#one;
-    this.#one.encode(value, memory.value, 0);
-    memory.value.fill(0, size, alignUp(size, 8));
+    return this.#filled((memory) => {
+      this.#source.codecs.key.encode(key, memory.key, 0);
+      const { size } = this.#one;
+      this.#one.encode(value, memory.value, 0);
+      memory.value.fill(0, size, alignUp(size, 8));
+    });
+  }
+
+  /** The memory, filled: keys and values may have getters that use this map and need other memory. */
+  #filled(fill: (memory: ElementMemory) => void): ElementMemory {
+    const { codecs, map } = this.#source;
+    const memory = this.#memory ?? {
+      key: new Uint8Array(map.keySize),
+      value: new Uint8Array(codecs.value.size),
+    };
+    this.#memory = undefined;
+    try {
+      fill(memory);
+    } finally {
+      this.#memory = memory;
+    }
     return memory;
   }
 

@@ -11,13 +11,14 @@ import { checkOptions, numberOption } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { pageSize } from "../src/sys/kernel.ts";
 import { DescriptorSlots } from "./descriptors.ts";
-import { EventMap, type EventMemory, type ReadOptions } from "./event-map.ts";
+import { EventMap, type EventMemory, type EventOptions, type ReadOptions } from "./event-map.ts";
 import type { MapShape } from "./map.ts";
 import { type PerfBufferOptions, PerfEvents } from "./perf-events.ts";
+import { OverwrittenBuffer, overwrittenEvents } from "./perf-overwrite.ts";
 import type { PerfRing } from "./perf-ring.ts";
 import { PerfRings } from "./perf-rings.ts";
 import { type DescriptorSource, descriptorNumber } from "./source.ts";
-import type { EventDecoder, MapTypes } from "./types.ts";
+import { type EventDecoder, eventDecoder, type MapTypes } from "./types.ts";
 
 /** The place in a stream of events where some were lost, since their buffer was full. */
 export class LostEvents {
@@ -43,6 +44,18 @@ export interface BufferOptions {
   wakeupEvents?: number | undefined;
   /** Bytes of a CPU between two wake-ups, in place of `wakeupEvents`. */
   wakeupWatermark?: number | undefined;
+  /**
+   * Whether programs overwrite the oldest records of a full buffer: {@link PerfEventArray.newest}
+   * reads what is left, and there are no wake-ups. False by default. Linux 4.7.
+   */
+  overwrite?: boolean | undefined;
+}
+
+/** The newest events of one CPU. */
+export interface CpuEvents<E> {
+  readonly cpu: number;
+  /** Oldest first. */
+  readonly events: E[];
 }
 
 /** How records are shown in place. */
@@ -93,6 +106,7 @@ export class PerfEventArray<E = unknown> extends EventMap<
 > {
   readonly #slots: DescriptorSlots;
   #options: PerfBufferOptions = { size: SIZE, wakeupEvents: undefined, wakeupWatermark: undefined };
+  #overwritten: readonly OverwrittenBuffer[] | undefined;
   #last: PerfStatistics = {
     consumed: 0,
     bytes: 0,
@@ -128,8 +142,8 @@ export class PerfEventArray<E = unknown> extends EventMap<
    */
   openBuffers(options: BufferOptions = {}): void {
     const what = `buffers of ${this.what}`;
-    checkOptions(what, options, ["size", "wakeupEvents", "wakeupWatermark"]);
-    if (this.mapped !== undefined) {
+    checkOptions(what, options, ["size", "wakeupEvents", "wakeupWatermark", "overwrite"]);
+    if (this.mapped !== undefined || this.#overwritten !== undefined) {
       throw new TypeError(`${what}: they are there; openBuffers() comes before the first reading`);
     }
     const { wakeupEvents, wakeupWatermark } = options;
@@ -144,7 +158,37 @@ export class PerfEventArray<E = unknown> extends EventMap<
       wakeupEvents: count("wakeupEvents", wakeupEvents),
       wakeupWatermark: count("wakeupWatermark", wakeupWatermark),
     };
-    this.ensureOpen();
+    if (options.overwrite !== true) {
+      this.ensureOpen();
+      return;
+    }
+    if (wakeupEvents !== undefined || wakeupWatermark !== undefined) {
+      throw new TypeError(`${what}: overwrite excludes wake-ups, nobody waits for the records`);
+    }
+    this.#openOverwritten(this.#options.size);
+  }
+
+  /**
+   * The newest events of each CPU, oldest first, of buffers that were opened with `overwrite`. They
+   * stay there until newer ones take their place: asked again, it gives them again. Each buffer is
+   * paused for some µs while it is copied.
+   *
+   * @throws TypeError without such buffers; BpfError of code `ERR_CLOSED` after closing.
+   */
+  newest(options: Pick<EventOptions, "as"> = {}): CpuEvents<E>[] {
+    checkOptions(`newest of ${this.what}`, options, ["as"]);
+    const { as } = options;
+    if (this.fd.closed) throw this.#closedError();
+    if (this.#overwritten === undefined) {
+      throw new TypeError(
+        `newest of ${this.what}: its buffers are not overwritten; openBuffers({ overwrite: true }) makes such`,
+      );
+    }
+    const decode = eventDecoder<E>(as === undefined ? this.types.event : this.types.named(as));
+    return this.#overwritten.map((buffer) => {
+      const { cpu } = buffer;
+      return { cpu, events: overwrittenEvents(buffer.copy(), decode) };
+    });
   }
 
   /**
@@ -192,10 +236,17 @@ export class PerfEventArray<E = unknown> extends EventMap<
   }
 
   protected override open(): EventMemory<PerfRings> {
-    if (this.fd.closed) {
-      throw new BpfError(`read ${this.what}: it was closed`, { code: "ERR_CLOSED" });
+    if (this.fd.closed) throw this.#closedError();
+    if (this.#overwritten !== undefined) {
+      throw new TypeError(`read ${this.what}: its buffers are overwritten; newest() reads them`);
     }
     const all = PerfEvents.openAll(this.maxEntries, this.#options);
+    if (all.length === 0) {
+      throw new BpfError(
+        `read ${this.what}: no CPU below ${this.maxEntries}, the entries that it has, is online`,
+        { code: "ERR_NO_CPU" },
+      );
+    }
     const close = () => {
       for (const events of all) events.close();
     };
@@ -219,6 +270,26 @@ export class PerfEventArray<E = unknown> extends EventMap<
       close();
       throw error;
     }
+  }
+
+  #openOverwritten(size: number): void {
+    if (this.fd.closed) throw this.#closedError();
+    const buffers = OverwrittenBuffer.openAll(this.maxEntries, size);
+    const close = () => {
+      for (const buffer of buffers) buffer.close();
+    };
+    try {
+      for (const { cpu, event } of buffers) this.#slots.set(cpu, event.number);
+    } catch (error) {
+      close();
+      throw error;
+    }
+    this.#overwritten = buffers;
+    this.fd.onClose(close);
+  }
+
+  #closedError(): BpfError {
+    return new BpfError(`read ${this.what}: it was closed`, { code: "ERR_CLOSED" });
   }
 
   #shown(

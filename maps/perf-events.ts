@@ -37,7 +37,12 @@ export class PerfEvents {
   readonly quiet: FileDescriptor | undefined;
   readonly #mapping: Mapping;
 
-  private constructor(cpu: number, options: PerfBufferOptions, opened: Disposable[]) {
+  private constructor(
+    cpu: number,
+    options: PerfBufferOptions,
+    opened: Disposable[],
+    open: typeof perfEventOpen,
+  ) {
     const { wakeupEvents, wakeupWatermark } = options;
     const keep = <T extends Disposable>(resource: T): T => {
       opened.push(resource);
@@ -46,6 +51,7 @@ export class PerfEvents {
     const isAdaptive = wakeupEvents === undefined && wakeupWatermark === undefined;
     this.event = keep(
       openEvent(
+        open,
         cpu,
         wakeupWatermark === undefined ? { wakeupEvents: wakeupEvents ?? 1 } : { wakeupWatermark },
       ),
@@ -54,28 +60,33 @@ export class PerfEvents {
     this.#mapping = keep(Mapping.map(this.event, page + options.size, { writable: true }));
     this.ring = new PerfRing(this.#mapping.buffer, page, cpu);
     if (isAdaptive) {
-      this.quiet = keep(openEvent(cpu, { wakeupWatermark: options.size >>> 2 }));
+      this.quiet = keep(openEvent(open, cpu, { wakeupWatermark: options.size >>> 2 }));
       perfSetOutput(this.quiet, this.event);
     }
   }
 
-  /** Opens the events of each CPU that is online and below `limit`. Throws SyscallError. */
-  static openAll(limit: number, options: PerfBufferOptions): PerfEvents[] {
+  /** Opens the events of each CPU that is online and below `limit`, by `open`. Throws SyscallError. */
+  static openAll(
+    limit: number,
+    options: PerfBufferOptions,
+    open: typeof perfEventOpen = perfEventOpen,
+  ): PerfEvents[] {
     const all: PerfEvents[] = [];
-    const opened: Disposable[] = [];
     try {
       for (const cpu of onlineCpus()) {
         if (cpu >= limit) continue;
+        const opened: Disposable[] = [];
         try {
-          all.push(new PerfEvents(cpu, options, opened));
+          all.push(new PerfEvents(cpu, options, opened, open));
         } catch (error) {
+          for (const resource of opened.reverse()) resource[Symbol.dispose]();
           // It went offline in this moment.
           if (!(error instanceof SyscallError) || error.code !== "ENODEV") throw error;
         }
       }
       return all;
     } catch (error) {
-      for (const resource of opened.reverse()) resource[Symbol.dispose]();
+      for (const events of all) events.close();
       throw error;
     }
   }
@@ -88,6 +99,7 @@ export class PerfEvents {
 }
 
 function openEvent(
+  open: typeof perfEventOpen,
   cpu: number,
   wakeup: { wakeupEvents: number } | { wakeupWatermark: number },
 ): FileDescriptor {
@@ -98,5 +110,5 @@ function openEvent(
     sampleType: SAMPLE_RAW,
     ...wakeup,
   };
-  return perfEventOpen(attributes, -1, cpu, undefined, 0, `perf event of CPU ${cpu}`);
+  return open(attributes, -1, cpu, undefined, 0, `perf event of CPU ${cpu}`);
 }

@@ -26,6 +26,8 @@ const SAMPLE_HEADER = 12;
 const LOST_COUNT = 16;
 const LOST_SAMPLES_COUNT = 8;
 const LARGEST_RECORD = 0x1_0000;
+/** Bytes of records that are looked for before they are decoded, and at most a quarter of the memory. */
+const GATHERED_BYTES = 0x4_0000;
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** The consumer's side of one perf buffer; there must be only one in use for a buffer at a time. */
@@ -63,6 +65,8 @@ export class PerfRing {
   #stored: number;
   #high: number;
   #end: number;
+  /** What was so before the last {@link gather}. */
+  #before: { position: number; consumed: number; bytes: number } | undefined;
 
   /** `memory` is the page and the data behind it, whose size is a power of two. */
   constructor(memory: ArrayBuffer, page: number, cpu: number) {
@@ -186,6 +190,50 @@ export class PerfRing {
       this.release();
     }
     return count;
+  }
+
+  /**
+   * Goes over samples that do not wrap, at most `limit`, and notes where they are, as `Ring.gather`.
+   * Ends before a loss and before a record that wraps, which a walk shows.
+   */
+  gather(places: Uint32Array, limit: number): number {
+    const words = this.#words;
+    const halves = this.#halves;
+    const mask = this.#mask;
+    const ringSize = this.size;
+    const end = this.#end;
+    const enough = Math.min(GATHERED_BYTES, ringSize >>> 2);
+    let position = this.#position;
+    let count = 0;
+    let bytes = 0;
+    this.#before = { position, consumed: this.consumed, bytes: this.consumedBytes };
+    while (position !== end && count < limit && bytes < enough) {
+      const at = position & mask;
+      const size = halves[(at >>> 1) + 3]!;
+      if (size < SAMPLE_HEADER || (size & 7) !== 0 || size > (end - position) >>> 0) break;
+      if (words[at >>> 2]! !== RECORD_SAMPLE || at + size > ringSize) break;
+      const length = words[(at + HEADER) >>> 2]!;
+      if (length < 0 || length > size - SAMPLE_HEADER) break;
+      position = (position + size) | 0;
+      places[2 * count] = at + SAMPLE_HEADER;
+      places[2 * count + 1] = length;
+      count++;
+      bytes += length;
+    }
+    this.#position = position;
+    this.consumed += count;
+    this.consumedBytes += bytes;
+    this.#inPlace();
+    return count;
+  }
+
+  /** Makes undone what {@link gather} took, before the next {@link release}. */
+  ungather(): void {
+    const before = this.#before;
+    if (before === undefined) return;
+    this.#position = before.position;
+    this.consumed = before.consumed;
+    this.consumedBytes = before.bytes;
   }
 
   #loss(at: number, type: number): void {

@@ -102,6 +102,20 @@ export class PerfRings implements RecordSource {
     return count;
   }
 
+  /** As `PerfRing.gather`, of one CPU at a time. */
+  gather(places: Uint32Array, limit: number): number {
+    for (let tried = 0; tried < this.rings.length && !this.halted; tried++) {
+      const count = this.#current.gather(places, limit);
+      if (count > 0 || this.#current.available > 0) return count;
+      this.#next();
+    }
+    return 0;
+  }
+
+  ungather(): void {
+    this.#current.ungather();
+  }
+
   /** Goes to the next buffer. The space of what was read is free before that of others is. */
   #next(): void {
     this.#current.release();

@@ -34,9 +34,10 @@ export class QueueMap<V = unknown> extends KeylessMap<V> {
    */
   push(value: V, options?: PushOptions): void {
     checkOptions("push", options, ["replaceOldest"]);
+    const flags = options?.replaceOldest === true ? UpdateFlags.EXIST : UpdateFlags.ANY;
     const access = this.holding(value);
     try {
-      access.update(options?.replaceOldest === true ? UpdateFlags.EXIST : UpdateFlags.ANY);
+      access.update(flags);
     } catch (error) {
       if (!(error instanceof SyscallError) || error.code !== "E2BIG") throw error;
       const { errno, syscall, command } = error;

@@ -44,11 +44,18 @@ export interface RecordSource extends ValueMemory {
   advance(): boolean;
   /** Shows every record of the snapshot, at most `limit` of them; how many there were. */
   walk(callback: RecordCallback, limit: number): number;
+  /**
+   * Goes over records that stand in `view`, at most `limit`, and notes offset and length of each in
+   * `places`. They stay there until the next {@link release}. 0 where only a walk tells what is next.
+   */
+  gather(places: Uint32Array, limit: number): number;
+  /** Makes undone what {@link gather} took, before the next {@link release}. */
+  ungather(): void;
 }
 
 /** The most that one turn takes before timers and other streams have theirs. */
 export interface Budget {
-  /** Records, 4096 by default. */
+  /** Records, 16 384 by default. */
   records?: number | undefined;
   /** Milliseconds, 4 by default. */
   milliseconds?: number | undefined;
@@ -81,12 +88,12 @@ export interface RingSource {
 export const NOTHING: Turn = { records: 0, unfinished: false, stalled: false, crowded: false };
 
 /**
- * Walks the snapshot within a budget; true when the budget ended before the snapshot did. `count`
- * is what was taken.
+ * Takes the snapshot within a budget; `unfinished` when the budget ended before the snapshot did.
+ * `take` takes at most so many records and gives their number; `count` is how many it was in all.
  */
-export function walkWithin(
+export function takeWithin(
   ring: RecordSource,
-  callback: RecordCallback,
+  take: (limit: number) => number,
   budget: Limits,
 ): { count: number; unfinished: boolean } {
   const start = performance.now();
@@ -94,7 +101,7 @@ export function walkWithin(
   let chunk = 1;
   for (;;) {
     const limit = Math.min(chunk, budget.records - count);
-    const taken = ring.walk(callback, limit);
+    const taken = take(limit);
     count += taken;
     if (taken < limit || ring.available === 0 || ring.halted) return { count, unfinished: false };
     const elapsed = performance.now() - start;
@@ -226,7 +233,7 @@ export class Listening extends Reading {
     this.#taking = true;
     try {
       const { count, unfinished } = this.source.hold(() =>
-        walkWithin(ring, this.#callback, this.budget),
+        takeWithin(ring, (limit) => ring.walk(this.#callback, limit), this.budget),
       );
       this.#taking = false;
       if (this.hasEnded) this.#settle?.resolve();

@@ -10,17 +10,20 @@ import type { Turn } from "./pacer.ts";
 import {
   isCrowded,
   type Limits,
-  NOTHING,
   Reading,
   type RecordCallback,
   type RecordSource,
   type RingSource,
-  walkWithin,
 } from "./reading.ts";
-import type { EventDecoder } from "./types.ts";
+import type { EventDecoder, EventDecoders } from "./types.ts";
 
 /** How many records pass between two looks at the clock while records are handed out one by one. */
 const CLOCK_INTERVAL = 16;
+
+/** Events of one array at most. */
+const LARGEST_BATCH = 1024;
+/** Where their records are; nothing else runs between looking for them and decoding. */
+const PLACES = new Uint32Array(2 * LARGEST_BATCH);
 
 /** A ring as an async iterator. Calls of `next` are answered in their order. */
 abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<T> {
@@ -169,50 +172,91 @@ export class RecordIterator<E> extends RingIterator<E> {
   }
 }
 
-/** Events in arrays: all that a turn finds, never an empty array. */
+/**
+ * Events in arrays, never an empty one. A turn gives several where there is much: arrays that are
+ * made in their size, and few events at once for the garbage collector to keep.
+ */
 export class BatchIterator<E> extends RingIterator<E[]> {
-  readonly #decode: EventDecoder<E>;
-  #turn: Turn = NOTHING;
-  #given = false;
+  readonly #decoders: EventDecoders<E>;
+  #taken = 0;
+  #found = 0;
+  #deadline = Number.POSITIVE_INFINITY;
+  #spent = false;
   #error: { value: unknown } | undefined;
 
   constructor(
     source: RingSource,
-    decode: EventDecoder<E>,
+    decoders: EventDecoders<E>,
     budget: Limits,
     signal: AbortSignal | undefined,
   ) {
     super(source, budget, signal);
-    this.#decode = decode;
+    this.#decoders = decoders;
   }
 
   protected override take(ring: RecordSource): IteratorYieldResult<E[]> | undefined {
     if (this.#error !== undefined) throw this.#error.value;
-    if (this.#given) return undefined;
-    const events: E[] = [];
-    const decode = this.#decode;
-    const { available } = ring;
-    const collect: RecordCallback = (_, offset, length) => {
-      events.push(decode(ring, offset, length));
+    const now = performance.now();
+    if (this.#taken === 0) {
+      this.#found = ring.available;
+      this.#deadline = now + this.budget.milliseconds;
+    } else if (this.#taken >= this.budget.records || now >= this.#deadline) {
+      this.#spent = true;
+      return undefined;
+    }
+    const events = this.#collect(ring, Math.min(this.budget.records - this.#taken, LARGEST_BATCH));
+    this.#taken += events.length;
+    return events.length === 0 ? undefined : { value: events, done: false };
+  }
+
+  protected override turn(ring: RecordSource): Turn {
+    const turn = {
+      records: this.#taken,
+      unfinished: this.#spent && ring.available > 0,
+      stalled: ring.stalled,
+      crowded: isCrowded(ring, this.#found),
     };
+    this.#taken = 0;
+    this.#spent = false;
+    return turn;
+  }
+
+  /**
+   * Takes at most `limit` records: where they are first, then what they are. So each of the two loops
+   * is short, and nothing is called for a record but what decodes it.
+   */
+  #collect(ring: RecordSource, limit: number): E[] {
+    const { one, many } = this.#decoders;
+    const each: RecordCallback = (_, offset, length) => {
+      events.push(one(ring, offset, length));
+    };
+    let events: E[] = [];
     try {
-      const { count, unfinished } = walkWithin(ring, collect, this.budget);
-      const crowded = isCrowded(ring, available);
-      this.#turn = { records: count, unfinished, stalled: ring.stalled, crowded };
+      while (events.length < limit) {
+        const base = events.length;
+        const count = ring.gather(PLACES, limit - base);
+        if (count === 0) {
+          if (ring.walk(each, 1) === 0) break;
+          continue;
+        }
+        // An array that grows is copied several times: 2 ns for each event.
+        if (base === 0) events = new Array<E>(count);
+        try {
+          many(ring, PLACES, count, events, base);
+        } catch {
+          // The walk meets the same record again, and takes none behind it.
+          events.length = base;
+          ring.ungather();
+          ring.walk(each, count);
+        }
+        ring.release();
+        if (performance.now() >= this.#deadline) break;
+      }
     } catch (error) {
       // What was decoded before the record that cannot be is not lost.
       if (events.length === 0) throw error;
       this.#error = { value: error };
     }
-    if (events.length === 0) return undefined;
-    this.#given = true;
-    return { value: events, done: false };
-  }
-
-  protected override turn(): Turn {
-    const turn = this.#turn;
-    this.#turn = NOTHING;
-    this.#given = false;
-    return turn;
+    return events;
   }
 }

@@ -25,6 +25,9 @@ const LENGTH_MASK = 0x3fff_ffff;
 /** Space that a consumer may hold back before it stores its position. */
 const HELD_LIMIT = 0x1_0000;
 
+/** Bytes of records that are looked for before they are decoded, and at most a quarter of the memory. */
+const GATHERED_BYTES = 0x4_0000;
+
 /** The consumer's side of one ring; there must be only one in use for a ring at a time. */
 export class Ring implements RecordSource {
   /** The data pages, twice. */
@@ -65,6 +68,8 @@ export class Ring implements RecordSource {
   /** The producer's position when it was last read. */
   #end: number;
   #halted = false;
+  /** What was so before the last {@link gather}. */
+  #before: { position: number; consumed: number; discarded: number; bytes: number } | undefined;
 
   constructor(
     memory: { consumer: ArrayBuffer; producer: ArrayBuffer; data: ArrayBuffer },
@@ -204,6 +209,62 @@ export class Ring implements RecordSource {
       this.release();
     }
     return count;
+  }
+
+  /**
+   * Goes over finished records of the snapshot, at most `limit`, and notes where they are: offset and
+   * length of each, one after another. They stay as they are until the next {@link release}. How many
+   * there were; a walk tells why there are no more.
+   */
+  gather(places: Uint32Array, limit: number): number {
+    const words = this.#words;
+    const mask = this.#mask;
+    const size = this.size;
+    const end = this.#end;
+    const ordered = this.#ordered;
+    const enough = Math.min(GATHERED_BYTES, size >>> 2);
+    let position = this.#position;
+    let count = 0;
+    let discarded = 0;
+    let bytes = 0;
+    if (this.#halted) return 0;
+    this.#before = {
+      position,
+      consumed: this.consumed,
+      discarded: this.discarded,
+      bytes: this.consumedBytes,
+    };
+    while (position !== end && count < limit && bytes < enough) {
+      const at = position & mask;
+      const header = ordered ? words[at >>> 2]! : Atomics.load(words, at >>> 2);
+      if (header < 0) break;
+      const next = (position + (((header & LENGTH_MASK) + 2 * HEADER - 1) & ~7)) | 0;
+      if ((end - next) >>> 0 > size) break;
+      position = next;
+      if (header >= DISCARDED) {
+        discarded++;
+        continue;
+      }
+      places[2 * count] = at + HEADER;
+      places[2 * count + 1] = header;
+      count++;
+      bytes += header;
+    }
+    this.#position = position;
+    this.consumed += count;
+    this.discarded += discarded;
+    this.consumedBytes += bytes;
+    return count;
+  }
+
+  /** Makes undone what {@link gather} took, before the next {@link release}. */
+  ungather(): void {
+    const before = this.#before;
+    if (before === undefined) return;
+    this.#position = before.position;
+    this.consumed = before.consumed;
+    this.discarded = before.discarded;
+    this.consumedBytes = before.bytes;
   }
 
   #header(at: number): number {

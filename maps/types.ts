@@ -228,6 +228,40 @@ export function valueDecoder<T>(codec: Codec<T>): ValueDecoder<T> {
 /** How one record becomes an event: `length` bytes at `offset`. */
 export type EventDecoder<E> = (memory: ValueMemory, offset: number, length: number) => E;
 
+/** How records become events, one by one or many at once. */
+export interface EventDecoders<E> {
+  readonly one: EventDecoder<E>;
+  /**
+   * Decodes `count` records, as `events[base]` and those behind it: `places` has offset and length of
+   * each, one after another.
+   */
+  many(memory: ValueMemory, places: Uint32Array, count: number, events: E[], base: number): void;
+}
+
+/** Decodes records as {@link eventDecoder}, many at once by a loop that is made for the type. */
+export function eventDecoders<E>(codec: ViewCodec | undefined): EventDecoders<E> {
+  const one = eventDecoder<E>(codec);
+  if (codec === undefined) {
+    const many: EventDecoders<E>["many"] = (memory, places, count, events, base) => {
+      for (let index = 0; index < count; index++) {
+        events[base + index] = one(memory, places[2 * index]!, places[2 * index + 1]!);
+      }
+    };
+    return { one, many };
+  }
+  const { decodeRecords } = codec as ViewCodec<E>;
+  const many: EventDecoders<E>["many"] = (memory, places, count, events, base) => {
+    let index = 0;
+    for (;;) {
+      index = decodeRecords(memory.view, places, index, count, events, base);
+      if (index === count) return;
+      events[base + index] = one(memory, places[2 * index]!, places[2 * index + 1]!);
+      index++;
+    }
+  };
+  return { one, many };
+}
+
 /**
  * Decodes records by `codec`, or copies their bytes without one.
  *

@@ -187,7 +187,14 @@ export class UserRingBuffer<E = unknown> extends BpfMap {
       throw new TypeError(`${what}: a length is for types that end in a flexible array`);
     }
     const record = this.#memoryFor(codec, this.#checkLength(what, length ?? codec.size));
-    codec.encode(value, record, 0);
+    // A getter that writes a record meanwhile has memory of its own.
+    const scratch = this.#scratch;
+    this.#scratch = new Uint8Array(0);
+    try {
+      codec.encode(value, record, 0);
+    } finally {
+      this.#scratch = scratch;
+    }
     return record;
   }
 

@@ -6,13 +6,21 @@
 
 import { didYouMean, nearMatches } from "./near-matches.ts";
 
-/** @throws TypeError when `options` has a member that is not in `known`; `what` names the call. */
+/**
+ * @throws TypeError when `options` is no object, or has a member that is not in `known`; `what` names
+ *   the call.
+ */
 export function checkOptions(
   what: string,
   options: object | undefined,
   known: readonly string[],
 ): void {
-  for (const name of Object.keys(options ?? {})) {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) {
+    const found = options === null ? "null" : typeof options;
+    throw new TypeError(`${what}: the options are ${found}, not an object`);
+  }
+  for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const hint = didYouMean(nearMatches(name, known)) || `; there are ${known.join(", ")}`;
     throw new TypeError(`${what}: unknown option "${name}"${hint}`);

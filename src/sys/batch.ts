@@ -7,10 +7,11 @@
  * @module
  */
 
-import { MAP_BATCH } from "./attr.ts";
-import { bpfCall, bpfError } from "./bpf-call.ts";
+import { hostLittleEndian } from "../bytes.ts";
+import { BpfCommand, MAP_BATCH } from "./attr.ts";
+import { bpfError } from "./bpf-call.ts";
 import type { FileDescriptor } from "./fd.ts";
-import { Struct } from "./struct.ts";
+import { native } from "./ffi.ts";
 
 const ENOENT = 2;
 const EINTR = 4;
@@ -26,11 +27,30 @@ const MAX_RESTARTS = 16;
 /** Nobody wakes who waits for this; it is for waiting a millisecond. */
 const CLOCK: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4));
 
+/** Bytes of the structure that a call passes; the kernel's place in the map lies behind it. */
+const ATTR_SIZE = MAP_BATCH.flags[0] + MAP_BATCH.flags[1];
+/** Where the 32-bit halves of a pointer are, low and high. */
+const [LOW, HIGH] = hostLittleEndian ? [0, 4] : [4, 0];
+
 /**
  * The kernel takes sizes as u32 and refuses more than INT_MAX; a map of anything near that fails
  * for want of memory.
  */
 export const MAX_ELEMENT_SIZE = 0x7fff_ffff;
+
+type BatchCommand =
+  | "MAP_LOOKUP_BATCH"
+  | "MAP_LOOKUP_AND_DELETE_BATCH"
+  | "MAP_UPDATE_BATCH"
+  | "MAP_DELETE_BATCH";
+
+/** What differs from call to call; `from` and `to` are addresses of the place in the map, or 0. */
+interface BatchCall {
+  readonly count: number;
+  readonly flags: number;
+  readonly from: number;
+  readonly to: number;
+}
 
 /** What a batch lookup found. */
 export interface BatchResult {
@@ -40,15 +60,22 @@ export interface BatchResult {
   readonly done: boolean;
 }
 
-/** Keys and values of up to `capacity` elements, and the kernel's place in the map. */
+/**
+ * Keys and values of up to `capacity` elements, and the kernel's place in the map. What a call
+ * passes to the kernel is laid out once, so that a buffer that is used again costs system calls
+ * alone: fresh memory costs a page fault for each 4 KiB.
+ */
 export class BatchBuffer {
   readonly keySize: number;
   readonly valueBytes: number;
   #capacity = 0;
+  /** Elements that the memory has room for. */
+  #room = 0;
   #keys: Uint8Array = new Uint8Array(0);
   #values: Uint8Array = new Uint8Array(0);
-  /** Opaque: a bucket number for hashes, a key for the others. */
-  readonly #cursor: Uint8Array;
+  /** `MAP_BATCH`, then the place in the map: a bucket number for hashes, a key for the others. */
+  readonly #attr: DataView;
+  readonly #address: number;
   #restarts = 0;
   #started = false;
   #done = 0;
@@ -61,7 +88,9 @@ export class BatchBuffer {
     checkSize("value size", valueBytes);
     this.keySize = keySize;
     this.valueBytes = valueBytes;
-    this.#cursor = new Uint8Array(new ArrayBuffer(Math.max(4, keySize)));
+    const buffer = new ArrayBuffer(ATTR_SIZE + Math.max(4, keySize));
+    this.#attr = new DataView(buffer);
+    this.#address = native().address(buffer);
     this.resize(capacity);
   }
 
@@ -85,14 +114,50 @@ export class BatchBuffer {
     return this.#done;
   }
 
-  /** Makes room for `capacity` elements, forgetting those inside but not the place in the map. */
+  /** Bytes of memory that the elements take, used or not. */
+  get bytes(): number {
+    return this.#keys.buffer.byteLength + this.#values.buffer.byteLength;
+  }
+
+  /** Whether the memory is still here: {@link keys} and {@link values} can be transferred. */
+  get intact(): boolean {
+    const { keySize, valueBytes } = this;
+    return (
+      this.#keys.length === this.#capacity * keySize &&
+      this.#values.length === this.#capacity * valueBytes
+    );
+  }
+
+  /**
+   * Makes room for `capacity` elements, forgetting those inside but not the place in the map. Memory
+   * that is large enough stays.
+   */
   resize(capacity: number): void {
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > 0xffff_ffff) {
       throw new RangeError(`batch of ${capacity} elements`);
     }
-    this.#keys = new Uint8Array(new ArrayBuffer(capacity * this.keySize));
-    this.#values = new Uint8Array(new ArrayBuffer(capacity * this.valueBytes));
+    const { keySize, valueBytes } = this;
+    const stays = capacity <= this.#room && this.intact;
+    if (stays && capacity === this.#capacity) return;
+    const keys = stays ? (this.#keys.buffer as ArrayBuffer) : new ArrayBuffer(capacity * keySize);
+    const values = stays
+      ? (this.#values.buffer as ArrayBuffer)
+      : new ArrayBuffer(capacity * valueBytes);
+    this.#keys = new Uint8Array(keys, 0, capacity * keySize);
+    this.#values = new Uint8Array(values, 0, capacity * valueBytes);
     this.#capacity = capacity;
+    if (stays) return;
+    this.#room = capacity;
+    const { address } = native();
+    this.#point(MAP_BATCH.keys[0], keySize === 0 ? 0 : address(keys));
+    this.#point(MAP_BATCH.values[0], valueBytes === 0 ? 0 : address(values));
+  }
+
+  /** Makes it fit for another walk, as if it were new and had `capacity`. */
+  begin(capacity: number): void {
+    this.resize(capacity);
+    this.rewind();
+    this.#restarts = 0;
   }
 
   /** Has the next lookup begin at the start of the map. */
@@ -137,11 +202,14 @@ export class BatchBuffer {
     doing: string,
   ): BatchResult {
     for (let attempt = 1; ; attempt++) {
-      const attr = this.#attr(map, this.#capacity, flags)
-        .point("in_batch", this.#started ? this.#cursor : undefined)
-        .point("out_batch", this.#cursor);
-      const result = bpfCall(command, attr);
-      const count = attr.get("count");
+      const place = this.#address + ATTR_SIZE;
+      const result = this.#call(command, map, {
+        count: this.#capacity,
+        flags,
+        from: this.#started ? place : 0,
+        to: place,
+      });
+      const count = this.#count;
       const isDisturbed = result === -EINTR || result === -EAGAIN;
       if (result === 0 || result === -ENOENT || (isDisturbed && count > 0)) {
         if (count > this.#capacity) throw bpfError(command, EOVERFLOW, `${doing} ${map.what}`);
@@ -180,23 +248,42 @@ export class BatchBuffer {
     }
     this.#done = 0;
     if (count === 0) return 0;
-    const attr = this.#attr(map, count, flags);
-    const result = bpfCall(command, attr);
+    const result = this.#call(command, map, { count, flags, from: 0, to: 0 });
+    const left = this.#count;
     // A kernel that refuses the call as such leaves the count as it was.
-    const did = result < 0 && attr.get("count") === count ? 0 : attr.get("count");
+    const did = result < 0 && left === count ? 0 : left;
     this.#done = did;
     if (result === 0) return did;
     if (result === -ENOENT && command === "MAP_DELETE_BATCH" && did < count) return did;
     throw bpfError(command, -result, `${done} ${did} of ${count} elements of ${map.what}`);
   }
 
-  #attr(map: FileDescriptor, count: number, flags: number): Struct<typeof MAP_BATCH> {
-    return new Struct(MAP_BATCH)
-      .set("map_fd", map.number)
-      .set("count", count)
-      .set("elem_flags", flags)
-      .point("keys", this.#keys)
-      .point("values", this.#values);
+  /** Makes the call; the result is the kernel's, or the negative errno. */
+  #call(command: BatchCommand, map: FileDescriptor, what: BatchCall): number {
+    const { bpf, bpfNumber, errno } = native();
+    // The kernel would write where the memory was.
+    if (!this.intact) throw new TypeError(`use a batch of ${map.what}: its memory was transferred`);
+    const attr = this.#attr;
+    this.#point(MAP_BATCH.in_batch[0], what.from);
+    this.#point(MAP_BATCH.out_batch[0], what.to);
+    attr.setUint32(MAP_BATCH.count[0], what.count, hostLittleEndian);
+    attr.setUint32(MAP_BATCH.map_fd[0], map.number, hostLittleEndian);
+    attr.setUint32(MAP_BATCH.elem_flags[0] + LOW, what.flags, hostLittleEndian);
+    const result = bpf(bpfNumber, BpfCommand[command], this.#address, ATTR_SIZE);
+    return result === -1 ? -errno() : result;
+  }
+
+  /**
+   * Elements that the last call dealt with, as the kernel says. Read after each call: that keeps this
+   * object, and so the memory, alive until then.
+   */
+  get #count(): number {
+    return this.#attr.getUint32(MAP_BATCH.count[0], hostLittleEndian);
+  }
+
+  #point(at: number, address: number): void {
+    this.#attr.setUint32(at + LOW, address >>> 0, hostLittleEndian);
+    this.#attr.setUint32(at + HIGH, Math.floor(address / 0x1_0000_0000), hostLittleEndian);
   }
 }
 

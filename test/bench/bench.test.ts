@@ -17,6 +17,7 @@ const test = suite("bench");
 const MAIN = fileURLToPath(new URL("../../bench/main.js", import.meta.url));
 const OBJECT = fixturePath("core-fields.el.o");
 const LOADABLE = fixturePath("raw-tracepoint.el.o");
+const RINGS = fixturePath("bench-rings.el.o");
 const KERNEL = fixturePath("btf/6.1.btf");
 const hasKernelBtf = existsSync("/sys/kernel/btf/vmlinux");
 
@@ -114,6 +115,30 @@ hostTest(test, "b2 measures every way to the elements of the maps that there are
   assert.match(other.stderr, /B2\.hash_u64 is left out: .* has no such map\n/);
 });
 
+hostTest(test, "b3 and b4 measure every way to read rings and perf buffers", () => {
+  for (const [suite, bench] of [
+    ["b3", "B3.rb"],
+    ["b4", "B4.pb"],
+  ] as const) {
+    const expected = [16, 64, 256].flatMap((size) =>
+      ["callback", "batches", "objects"].map((way) => `${bench}${size}.consume ${way} ns/rec`),
+    );
+    assert.equal(rows(suite, RINGS, "1"), expected);
+  }
+});
+
+hostTest(test, "b5 measures a program from its start until its object is attached", () => {
+  const names = ["B5.attached hello ms", "B5.rss_peak hello MiB", "B5.exit hello ms"];
+  assert.equal(rows("b5", "hello", LOADABLE, "1"), names);
+});
+
+test("b5 says why a program does not come to be attached", () => {
+  const { code, stdout, stderr } = bench("b5", "hello", "/no/such/object", "1");
+  assert.is(code, 0);
+  assert.is(stdout, "");
+  assert.match(stderr, /^B5\.attached hello is left out: Error: ENOENT.*no\/such\/object/);
+});
+
 test("a suite runs its measurements and prints a table or lines of JSON", () => {
   const args = ["b6", "--object", OBJECT, "--btf", KERNEL, "--runs", "1", "--repetitions", "1"];
   const { code, stdout } = bench(...args);
@@ -123,11 +148,11 @@ test("a suite runs its measurements and prints a table or lines of JSON", () => 
 });
 
 test("what does not exist is refused by name", () => {
-  for (const name of ["b5", "floor"]) {
+  for (const name of ["b7", "floor"]) {
     const { code, stdout, stderr } = bench(name, OBJECT, "3");
     assert.is(code, 2);
     assert.is(stdout, "");
-    assert.is(stderr, `bench: there is no suite ${name}; there are b1, b2, b3, b4, e2e, b6\n`);
+    assert.is(stderr, `bench: there is no suite ${name}; there are b1, b2, b3, b4, b5, e2e, b6\n`);
   }
   assert.match(bench("b1", "hot", OBJECT).stderr, /it should be b1 cold OBJECT, or /);
   assert.match(bench("b1", "warm", OBJECT, "0").stderr, /0 is no number of repetitions/);

@@ -80,7 +80,7 @@ export class Types extends BtfBuilder {
 }
 
 /** A codec made by one back-end; `root` in messages is `value`. */
-export interface NamedCodec extends ViewCodec {
+export interface NamedCodec extends Omit<ViewCodec, "decodeRecords"> {
   readonly backend: "generated" | "interpreted";
 }
 

@@ -8,13 +8,24 @@ import { type Command, CommandError } from "../../src/cli/command.ts";
 import { doctor } from "../../src/cli/doctor.ts";
 import { features } from "../../src/cli/features.ts";
 import { link } from "../../src/cli/link.ts";
+import { list } from "../../src/cli/list.ts";
 import { map } from "../../src/cli/map.ts";
 import { explain } from "../../src/cli/output.ts";
 import { prog } from "../../src/cli/prog.ts";
+import { trace } from "../../src/cli/trace.ts";
 import { verify } from "../../src/cli/verify.ts";
 import type { Outcome } from "./cli.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = { doctor, features, link, map, prog, verify };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  doctor,
+  features,
+  link,
+  list,
+  map,
+  prog,
+  trace,
+  verify,
+};
 
 /** What `ebpf ARGS…` prints and ends with, but for the name of the command before errors. */
 export async function ebpfHere(args: readonly string[]): Promise<Outcome> {

@@ -9,13 +9,18 @@ import { join, relative, sep } from "node:path";
 
 /** Test files below `folder`, as paths relative to it. Stale output of a deleted source is not among them. */
 export function testFiles(folder: string): string[] {
+  return testModules(folder).filter((file) => /\.test\.[jt]s$/.test(file));
+}
+
+/** As {@link testFiles}, with what the test files import. */
+export function testModules(folder: string): string[] {
   const sources = join(folder, folder.includes(`${sep}dist${sep}`) ? "../../test" : ".");
   const known = new Set(
     listFiles(sources).map((file) => relative(sources, file).replace(/\.[jt]s$/, "")),
   );
   return listFiles(folder)
     .map((file) => relative(folder, file))
-    .filter((file) => /\.test\.[jt]s$/.test(file) && known.has(file.replace(/\.[jt]s$/, "")))
+    .filter((file) => /\.[jt]s$/.test(file) && known.has(file.replace(/\.[jt]s$/, "")))
     .sort();
 }
 

@@ -91,6 +91,43 @@ test("records that go on at the beginning are whole, whatever the place", () => 
   }
 });
 
+test("gathered samples end before a loss and a record that wraps, and are taken back", () => {
+  const producer = new Producer();
+  const ring = new PerfRing(producer.memory, PAGE, 0);
+  const rings = new PerfRings([ring]);
+  const places = new Uint32Array(32);
+  const gather = (): number[] => {
+    const count = rings.gather(places, 16);
+    return Array.from({ length: count }, (_, index) => rings.bytes[places[2 * index]!]!);
+  };
+  for (const value of [1, 2]) producer.sample(4, value);
+  producer.lost(5n);
+  producer.sample(4, 3);
+  rings.snapshot();
+  assert.equal(gather(), [1, 2]);
+  rings.ungather();
+  assert.is(ring.consumed, 0);
+  assert.equal(gather(), [1, 2]);
+  assert.equal(gather(), [], "a loss");
+  assert.equal(drain(rings), [5, [3, 3, 3, 3]]);
+  for (let value = 0; value < 6; value++) producer.sample(4, value);
+  assert.is(drain(rings).length, 6);
+  producer.sample(60, 1);
+  producer.sample(60, 2);
+  producer.sample(4, 3);
+  rings.snapshot();
+  assert.equal(gather(), [1]);
+  assert.equal(gather(), [], "a record that wraps");
+  assert.is(
+    rings.walk((view, offset, length) => {
+      assert.equal([view.getUint8(offset + length - 1), length], [2, 60]);
+    }, 1),
+    1,
+  );
+  assert.equal(gather(), [3]);
+  assert.is(rings.available, 0);
+});
+
 test("each buffer has its turn, and a limit leaves the rest", () => {
   const [one, two] = [new Producer(), new Producer()];
   const rings = new PerfRings([one, two].map(({ memory }, cpu) => new PerfRing(memory, PAGE, cpu)));

@@ -1,7 +1,11 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LostEvents, type PerfEventArray } from "../../maps/index.ts";
-import { BpfError } from "../../src/error.ts";
+import { PerfEvents } from "../../maps/perf-events.ts";
+import { BpfError, SyscallError } from "../../src/error.ts";
+import { onlineCpus } from "../../src/sys/kernel.ts";
+import { perfEventOpen } from "../../src/sys/perf.ts";
+import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { createEvents, PerfProgram } from "./perf-program.ts";
@@ -244,6 +248,20 @@ kernelTest(test, "one reader at a time; closing ends it; what is wrong is said",
     assert.throws(() => other.openBuffers(options as object), message);
   }
   assert.throws(() => other.records({ as: "struct event" }), /the object has no BTF/);
+});
+
+kernelTest(test, "a CPU that goes offline between its two events leaves none of them", async () => {
+  const options = { size: 4096, wakeupEvents: undefined, wakeupWatermark: undefined };
+  const all = onlineCpus().length;
+  await assertNothingLeft(() => {
+    let opened = 0;
+    const events = PerfEvents.openAll(0xffff, options, (...parameters) => {
+      if (++opened !== 2) return perfEventOpen(...parameters);
+      throw new SyscallError("test", { errno: 19, syscall: "perf_event_open" });
+    });
+    assert.is(events.length, all - 1);
+    for (const each of events) each.close();
+  });
 });
 
 test.run();

@@ -39,6 +39,8 @@ export interface RecordShape {
   flags?: number;
   /** Records whose number has these bits all zero are discarded; 0 for none. */
   discardMask?: number;
+  /** Whether nothing but the number is written. */
+  hollow?: boolean;
   /** The first sequence number. */
   startAt?: bigint;
 }
@@ -100,7 +102,7 @@ export class RingProgram implements Disposable {
   }
 }
 
-function statements({ size = 16, flags = 0, discardMask = 0 }: RecordShape): Statement[] {
+function statements({ size = 16, flags = 0, discardMask = 0, hollow }: RecordShape): Statement[] {
   const body: Statement[] = [
     // Only one thread runs a program at a time, so that counting does without atomic instructions, which are younger than 5.10.
     loadMapValue("r6", "counter"),
@@ -121,7 +123,7 @@ function statements({ size = 16, flags = 0, discardMask = 0 }: RecordShape): Sta
     label("reserved"),
     store("u64", "r0", 0, "r7"),
   ];
-  for (let at = 8; at < size; at += 8) body.push(store("u64", "r0", at, at));
+  for (let at = 8; at < size && hollow !== true; at += 8) body.push(store("u64", "r0", at, at));
   body.push(alu("r1", "=", "r0"), alu("r2", "=", flags));
   if (discardMask !== 0) {
     body.push(

@@ -229,7 +229,7 @@ kernelTest(
       ring.consume(() => {
         throw new Error("also");
       });
-    }, "also");
+    }, /^also$/);
     assert.equal(await take(ring, 2), [3, 4]);
   },
 );

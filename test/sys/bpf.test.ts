@@ -30,6 +30,7 @@ import type { FileDescriptor } from "../../src/sys/fd.ts";
 import { MapAccess } from "../../src/sys/map-access.ts";
 import { bpffs } from "../../src/sys/paths.ts";
 import { MapFlags, MapType, ProgramType } from "../../src/uapi.ts";
+import { isA } from "../helper/errors.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { codeOf, counter, counting, idOf, load, REFUSED, returning } from "./programs.ts";
 
@@ -122,8 +123,14 @@ kernelTest(test, "a refused program is a result, with log and errno", () => {
 
 kernelTest(test, "bytes that are no whole instructions or records are refused", () => {
   const attributes = { type: 1, license: "GPL", instructions: returning(0) };
-  assert.throws(() => programLoad({ ...attributes, instructions: new Uint8Array(9) }), RangeError);
-  assert.throws(() => programLoad({ ...attributes, lineInfo: new Uint8Array(17) }), RangeError);
+  assert.throws(
+    () => programLoad({ ...attributes, instructions: new Uint8Array(9) }),
+    isA(RangeError),
+  );
+  assert.throws(
+    () => programLoad({ ...attributes, lineInfo: new Uint8Array(17) }),
+    isA(RangeError),
+  );
 });
 
 kernelTest(

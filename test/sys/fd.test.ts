@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { BpfError } from "../../src/error.ts";
 import { FileDescriptor } from "../../src/sys/fd.ts";
 import { openFile } from "../../src/sys/file.ts";
+import { isA } from "../helper/errors.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { runChild } from "./child.ts";
 
@@ -69,6 +70,21 @@ kernelTest(test, "a duplicate is another number, closed on exec, and lives on it
   copy.close();
 });
 
+kernelTest(test, "closing again waits for the first closing", async () => {
+  const fd = openFile("/dev/null", "map events");
+  const { number } = fd;
+  const release = fd.hold();
+  const order: string[] = [];
+  const closings = ["first", "second"].map((name) => fd.closeAsync().then(() => order.push(name)));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(order, []);
+  assert.ok(isOpen(number));
+  release();
+  await Promise.all(closings);
+  assert.equal(order, ["first", "second"]);
+  assert.not(isOpen(number));
+});
+
 kernelTest(
   test,
   "a hold keeps the number through close and closeAsync, until its release",
@@ -123,7 +139,7 @@ kernelTest(test, "many descriptors close asynchronously", async () => {
 
 kernelTest(test, "what is no descriptor is refused", () => {
   for (const number of [-1, 1.5, 4.5, Number.NaN]) {
-    assert.throws(() => new FileDescriptor(number, "map x"), RangeError);
+    assert.throws(() => new FileDescriptor(number, "map x"), isA(RangeError));
   }
 });
 

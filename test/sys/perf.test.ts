@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { viewOf } from "../../src/bytes.ts";
@@ -72,26 +72,31 @@ kernelTest(test, "a tracepoint runs a program until it is closed", () => {
   map.close();
 });
 
-kernelTest(test, "text is passed where the event wants it: a missing file is ENOENT", () => {
-  const type = "/sys/bus/event_source/devices/uprobe/type";
-  if (!existsSync(type)) return;
-  const open = (config1: string) =>
-    perfEventOpen(
-      { type: Number(readFileSync(type, "utf8")), config1, config2: 0n },
-      -1,
-      0,
-      undefined,
-      0,
-      `uprobe ${config1}`,
+const UPROBES = { needs: "uprobe events", config: "CONFIG_UPROBE_EVENTS" };
+kernelTest(
+  test,
+  "text is passed where the event wants it: a missing file is ENOENT",
+  UPROBES,
+  () => {
+    const type = "/sys/bus/event_source/devices/uprobe/type";
+    const open = (config1: string) =>
+      perfEventOpen(
+        { type: Number(readFileSync(type, "utf8")), config1, config2: 0n },
+        -1,
+        0,
+        undefined,
+        0,
+        `uprobe ${config1}`,
+      );
+    assert.throws(
+      () => open("/nonexistent"),
+      (error: unknown) =>
+        error instanceof SyscallError &&
+        error.syscall === "perf_event_open" &&
+        error.message.startsWith("open uprobe /nonexistent: ENOENT"),
     );
-  assert.throws(
-    () => open("/nonexistent"),
-    (error: unknown) =>
-      error instanceof SyscallError &&
-      error.syscall === "perf_event_open" &&
-      error.message.startsWith("open uprobe /nonexistent: ENOENT"),
-  );
-});
+  },
+);
 
 kernelTest(test, "output events take their settings and pause", () => {
   const event = perfEventOpen(
