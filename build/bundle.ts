@@ -50,6 +50,12 @@ await Promise.all([
   }),
   // A copy of its own: sharing files with the library would split both into more of them.
   bundle("dist/bin", { ebpf: "src/cli.ts" }),
+  // What is measured is what users have: the start of a program (`hello`) with the files of dist/lib.
+  bundle(
+    "dist/bench",
+    { main: "bench/main.ts", hello: "bench/hello.ts" },
+    { allowOverwrite: true, external: ["koffi", "ebpf"] },
+  ),
   // Tests start them in processes of their own, of which there are many.
   bundle(
     "dist/test",
@@ -61,6 +67,4 @@ await Promise.all([
     },
     { allowOverwrite: true, splitting: false },
   ),
-  // What is measured is what users have.
-  bundle("dist/bench", { main: "bench/main.ts" }, { allowOverwrite: true }),
 ]);

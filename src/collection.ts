@@ -9,6 +9,7 @@ import type { Btf } from "../btf/index.ts";
 import { Arena, ArrayMap, type BpfMap, Variable, type VariableMemory } from "../maps/index.ts";
 import { type AttachedLinks, type AttachOptions, attachPrograms } from "./attach.ts";
 import { closeAll } from "./close-all.ts";
+import { BpfError, prefixMessage } from "./error.ts";
 import { type Loaded, loadObject } from "./load.ts";
 import type { LoadOptions } from "./load-options.ts";
 import type { Program } from "./program.ts";
@@ -108,11 +109,17 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
     return new CollectionSpec<T>(parseObject(bytes));
   }
 
-  /** Reads an object file; throws as {@link CollectionSpec.parse}, and Node's error when the file cannot be read. */
+  /** Reads an object file; throws as {@link CollectionSpec.parse}, with the path, and Node's error when the file cannot be read. */
   static fromFile<T extends CollectionTypes = UntypedCollection>(
     path: string | URL,
   ): CollectionSpec<T> {
-    return CollectionSpec.parse<T>(readFileSync(path));
+    const bytes = readFileSync(path);
+    try {
+      return CollectionSpec.parse<T>(bytes);
+    } catch (error) {
+      if (error instanceof BpfError) prefixMessage(error, `${path}: `);
+      throw error;
+    }
   }
 
   /**

@@ -36,6 +36,13 @@ export class ElfError extends BpfError {
   }
 }
 
+/** Puts `prefix` before what an error says, in its stack as well. */
+export function prefixMessage(error: Error, prefix: string): void {
+  const { message, stack } = error;
+  error.message = prefix + message;
+  if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
+}
+
 /** Type information is malformed: `offset` is the byte in the blob, `typeId` the type if known. */
 export class BtfError extends BpfError {
   override name = "BtfError";

@@ -46,6 +46,7 @@ export {
 } from "./program.ts";
 export { type OpenProgramOptions, openProgram, type ProgramSource } from "./program-open.ts";
 export * from "./report/index.ts";
+export { type EventMapKind, ringOrPerf } from "./ring-or-perf.ts";
 export type {
   KconfigExtern,
   KsymExtern,
@@ -57,6 +58,8 @@ export type {
 } from "./spec/index.ts";
 export { enableStatistics, type Statistics } from "./statistics.ts";
 export { openToken, Token } from "./token.ts";
+export { parseTrace, type TraceLine, type TraceLoss, type TraceRecord } from "./trace-line.ts";
+export { type TracePipeOptions, tracePipe } from "./trace-pipe.ts";
 // Named numbers of the kernel.
 export {
   AttachType,

@@ -199,7 +199,13 @@ class Loader {
     const { btf } = this.#spec;
     const func = program.functions[0]?.type ?? 0;
     const types = btf === undefined ? undefined : { btf, func };
-    return new Program(fd, { ...program, attachType, log, types });
+    return new Program(fd, {
+      ...program,
+      attachType,
+      log,
+      types,
+      objectMaps: this.#maps.byName,
+    });
   }
 
   /** What the kernel is told of where the program goes. */
@@ -242,9 +248,11 @@ class Loader {
     );
     const failure = relocationFailure(name, coreRelocations, results, target);
     if (failure !== undefined) throw failure;
-    for (const [index, { poison, path, root }] of results.entries()) {
-      const slot = coreRelocations[index]!.slot;
-      if (poison) poisoned.set(slot, `this kernel has no ${path} (CO-RE access to ${root})`);
+    for (const [index, result] of results.entries()) {
+      if (!result.poison) continue;
+      const { path, root } = result;
+      const why = `this kernel has no ${path} (CO-RE access to ${root})`;
+      poisoned.set(coreRelocations[index]!.slot, why);
     }
     return { instructions, poisoned };
   }

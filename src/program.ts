@@ -32,6 +32,13 @@ export interface ProgramTypes {
   readonly func: number;
 }
 
+/** What hooks need to know of a map of a program's object. @internal */
+export interface ObjectMap {
+  readonly fd: FileDescriptor;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+}
+
 /** What is known of a program besides its descriptor. */
 export interface ProgramFields {
   name: string;
@@ -41,6 +48,8 @@ export interface ProgramFields {
   attachTo?: string;
   log?: string;
   types?: ProgramTypes | undefined;
+  /** @internal */
+  objectMaps?: Readonly<Record<string, ObjectMap>> | undefined;
 }
 
 /** What the kernel counted of a program while statistics were on; see {@link enableStatistics}. */
@@ -67,6 +76,7 @@ export class Program implements Disposable {
   readonly log: string;
   /** @internal */
   readonly fd: FileDescriptor;
+  readonly #objectMaps: Readonly<Record<string, ObjectMap>> | undefined;
   #types: ProgramTypes | undefined;
   #id: number | undefined;
   #pin: string | undefined;
@@ -81,6 +91,7 @@ export class Program implements Disposable {
     this.attachTo = fields.attachTo ?? "";
     this.log = fields.log ?? "";
     this.#types = fields.types;
+    this.#objectMaps = fields.objectMaps;
   }
 
   /** Number of the program, by which others can open it while it exists. Linux 4.13. */
@@ -199,7 +210,16 @@ export class Program implements Disposable {
 
   /** Another handle of the same program, with a descriptor of its own, to be closed on its own. It knows of no pin. */
   clone(): Program {
-    return new Program(this.fd.duplicate(), { ...this, types: this.#types });
+    return new Program(this.fd.duplicate(), {
+      ...this,
+      types: this.#types,
+      objectMaps: this.#objectMaps,
+    });
+  }
+
+  /** @internal The maps of the object that it came from, by name; undefined for programs from elsewhere. */
+  get objectMaps(): Readonly<Record<string, ObjectMap>> | undefined {
+    return this.#objectMaps;
   }
 
   /** @internal The type of its context, undefined where nothing tells it. */

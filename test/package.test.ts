@@ -46,6 +46,32 @@ test("a class is the same behind every export", () => {
   for (const parse of parses) assert.throws(parse, (error: unknown) => error instanceof BpfError);
 });
 
+/** Makes a list of what of Node, and which native library, `import "ebpf"` adds to a process. */
+const IMPORTED = `
+  const before = new Set(process.moduleLoadList);
+  await import("ebpf");
+  const added = process.moduleLoadList.filter((name) => !before.has(name));
+  const native = process.report.getReport().sharedObjects.filter((path) => path.includes("koffi"));
+  process.getBuiltinModule("node:zlib");
+  const known = process.moduleLoadList.includes("NativeModule zlib");
+  process.stdout.write(JSON.stringify({ added: [...added, ...native], known }));
+`;
+
+test("the import makes neither koffi nor those modules of Node that only some calls need", () => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--input-type=module", "--eval", IMPORTED],
+    { cwd: root, encoding: "utf8" },
+  );
+  assert.is(status, 0, stderr);
+  const { added, known } = JSON.parse(stdout) as { added: string[]; known: boolean };
+  assert.ok(known, "the list is of what this test looks for");
+  assert.equal(
+    added.filter((name) => /koffi|NativeModule (zlib|crypto|worker_threads)$/.test(name)),
+    [],
+  );
+});
+
 test("the archive holds what package.json names, types that their imports find, and no test", () => {
   const { status, stdout, stderr } = spawnSync(
     "npm",

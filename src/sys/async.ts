@@ -8,8 +8,8 @@
  * @module
  */
 
-import { isMainThread } from "node:worker_threads";
 import { type Foreign, native } from "./ffi.ts";
+import { inMainThread } from "./thread.ts";
 
 /**
  * One thread of libuv's pool is left to the file system and to name resolution, which a pool full
@@ -32,7 +32,7 @@ export function callAsync<A extends readonly number[]>(
   ...parameters: A
 ): Promise<number> {
   const { errno } = native();
-  if (!isMainThread) {
+  if (!inMainThread()) {
     const result = call(...parameters);
     return Promise.resolve(result === -1 ? -errno() : result);
   }

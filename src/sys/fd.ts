@@ -33,6 +33,7 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
   #holds = 0;
   #whenReleased: (() => void)[] = [];
   #whenClosing: Set<() => void> | undefined;
+  #closing: Promise<void> | undefined;
 
   /**
    * Takes over `fd`, which nobody else may close from here on. A number below 3 is moved to a
@@ -75,7 +76,12 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
    * As {@link close}, on another thread: letting go of some links takes the kernel a quarter of a
    * second.
    */
-  async closeAsync(): Promise<void> {
+  closeAsync(): Promise<void> {
+    this.#closing ??= this.#closeSoon();
+    return this.#closing;
+  }
+
+  async #closeSoon(): Promise<void> {
     const number = this.#retire();
     if (number === -1) return;
     if (this.#holds > 0) {

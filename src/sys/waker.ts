@@ -9,8 +9,8 @@
  * @module
  */
 
-import { isMainThread } from "node:worker_threads";
 import { native, type PollHandle } from "./ffi.ts";
+import { inMainThread } from "./thread.ts";
 
 /** What calls back. */
 export interface Waker {
@@ -35,7 +35,7 @@ let hooked = false;
  */
 export function createWaker(epoll: number, wake: () => boolean): Waker {
   const { poll } = native();
-  return isMainThread && poll !== undefined ? pollWaker(poll, epoll, wake) : timerWaker(wake);
+  return inMainThread() && poll !== undefined ? pollWaker(poll, epoll, wake) : timerWaker(wake);
 }
 
 function pollWaker(

@@ -11,6 +11,7 @@ import {
   type Verdict,
   withBaseline,
 } from "../../src/report/index.ts";
+import { isA } from "../helper/errors.ts";
 import { threeKernels } from "./objects.ts";
 
 const test = suite("report baseline");
@@ -215,7 +216,10 @@ test("reports of single kernels are put together", () => {
     merged.rows.map(({ kernel }) => kernel),
     [0, 1],
   );
-  assert.throws(() => mergeReports([single("a"), { ...single("b"), objects: [] }]), RangeError);
+  assert.throws(
+    () => mergeReports([single("a"), { ...single("b"), objects: [] }]),
+    isA(RangeError),
+  );
 });
 
 /** One report of the objects of several, on the same kernels. */
