@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CLI, ebpf } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { code, exit, fn, mov, objectBytes } from "../spec/object.ts";
 
@@ -93,7 +93,7 @@ kernelTest(run, "events of perf event arrays are printed like those of rings", a
   }
 });
 
-kernelTest(run, "a table for people, ended by SIGINT and SIGTERM with code 0", async () => {
+hostTest(run, "a table for people, ended by SIGINT and SIGTERM with code 0", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const { code, stdout, stderr } = await whileBusy([EXECSNOOP], signal);
     assert.is(code, 0, stderr);
@@ -103,7 +103,7 @@ kernelTest(run, "a table for people, ended by SIGINT and SIGTERM with code 0", a
   }
 });
 
-kernelTest(run, "--set changes a constant, --dump prints a map at the end", async () => {
+hostTest(run, "--set changes a constant, --dump prints a map at the end", async () => {
   const long = await whileBusy([
     "--json",
     "--duration",
@@ -126,7 +126,7 @@ kernelTest(run, "--set changes a constant, --dump prints a map at the end", asyn
   assert.match(dumped.stdout, /^\{"map":"\.bss","key":0,"value":"[0-9a-f]+"\}\n$/);
 });
 
-kernelTest(run, "an object of which nothing can be attached is a failure that says why", () => {
+hostTest(run, "an object of which nothing can be attached is a failure that says why", () => {
   const { code, stderr } = ebpf(["run", "--duration", "1s", fixturePath("minimal.el.o")]);
   assert.is(code, 1);
   assert.match(stderr, /^skipped \S+: section socket names no socket: socketFilter\(/m);
@@ -143,7 +143,7 @@ kernelTest(run, "a rejected program is one line with the reason", () => {
   assert.is(stderr.trimEnd().split("\n").length, 1, stderr);
 });
 
-kernelTest(run, "SIGINT while programs are loaded ends it before any is attached", async () => {
+hostTest(run, "SIGINT while programs are loaded ends it before any is attached", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
   try {
     // A loop that takes the verifier a good part of a second, in programs enough for minutes.

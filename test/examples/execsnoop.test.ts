@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { kernelObjects, objectsLeft } from "../helper/hygiene.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 
 const execsnoop = suite("examples: execsnoop");
@@ -66,7 +66,7 @@ kernelTest(
   },
 );
 
-kernelTest(execsnoop, "killed at any moment, by any signal, it leaves nothing behind", async () => {
+hostTest(execsnoop, "killed at any moment, by any signal, it leaves nothing behind", async () => {
   const before = kernelObjects();
   const signals = ["SIGKILL", "SIGTERM", "SIGINT"] as const;
   const usual = await startUpTime();

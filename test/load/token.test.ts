@@ -2,7 +2,7 @@
  * BPF tokens: a process in a user namespace loads with the right that a file system gives it.
  */
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,13 @@ import { withMount } from "../links/mounts.ts";
 import { fileSystemCalls } from "./token-calls.ts";
 
 const test = suite("load: tokens");
-const TOKENS = { needs: "BPF tokens", since: "6.9", config: "CONFIG_USER_NS" };
+const hasUnshare = spawnSync("unshare", ["--help"]).error === undefined;
+const TOKENS = {
+  needs: "BPF tokens",
+  since: "6.9",
+  config: "CONFIG_USER_NS",
+  obstacle: () => (hasUnshare ? undefined : "unshare is not installed"),
+};
 
 kernelTest(
   test,

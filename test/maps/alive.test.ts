@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest } from "../helper/kernel.ts";
 import { type ChildResult, runChild } from "../sys/child.ts";
 
 const test = suite("maps/alive");
@@ -19,7 +19,7 @@ function run(script: string): Promise<ChildResult> {
   return runChild(prologue + script, { seconds: 10 });
 }
 
-kernelTest(test, "a ring that nobody reads does not keep the process alive", async () => {
+hostTest(test, "a ring that nobody reads does not keep the process alive", async () => {
   const { status, stdout } = await run(`
     program.run(1);
     ring.consume(() => {});
@@ -28,7 +28,7 @@ kernelTest(test, "a ring that nobody reads does not keep the process alive", asy
   assert.equal([status, stdout], [0, "end\n"]);
 });
 
-kernelTest(test, "a loop that waits keeps it alive, and its end lets it go", async () => {
+hostTest(test, "a loop that waits keeps it alive, and its end lets it go", async () => {
   for (const read of ["records", "batches"]) {
     const { status, stdout, stderr } = await run(`
       fillLater(30);
@@ -44,7 +44,7 @@ kernelTest(test, "a loop that waits keeps it alive, and its end lets it go", asy
   }
 });
 
-kernelTest(test, "listening keeps it alive until it is aborted", async () => {
+hostTest(test, "listening keeps it alive until it is aborted", async () => {
   const { status, stdout } = await run(`
     const stop = new AbortController();
     fillLater(30);
@@ -54,7 +54,7 @@ kernelTest(test, "listening keeps it alive until it is aborted", async () => {
   assert.equal([status, stdout], [0, "event\nend\n"]);
 });
 
-kernelTest(test, "without ref the process ends while the reader waits", async () => {
+hostTest(test, "without ref the process ends while the reader waits", async () => {
   const { status, stdout } = await run(`
     fillLater(200);
     ring.listen(() => console.log("event"), { ref: false });
@@ -73,7 +73,7 @@ kernelTest(test, "without ref the process ends while the reader waits", async ()
   assert.equal([fed.status, fed.stdout], [0, "event\nexit\n"]);
 });
 
-kernelTest(
+hostTest(
   test,
   "an iterator that is left alone between two records does not keep it alive",
   async () => {
@@ -87,7 +87,7 @@ kernelTest(
   },
 );
 
-kernelTest(test, "closing what is read ends the process, in the callback too", async () => {
+hostTest(test, "closing what is read ends the process, in the callback too", async () => {
   const { status, stdout } = await run(`
     fillLater(20);
     await ring.listen(() => { console.log("event"); ring.close(); });
@@ -97,7 +97,7 @@ kernelTest(test, "closing what is read ends the process, in the callback too", a
   assert.equal([status, stdout], [0, "event\nend\n"]);
 });
 
-kernelTest(
+hostTest(
   test,
   "an exception in a loop that nobody catches ends the process with its stack",
   async () => {

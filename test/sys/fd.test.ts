@@ -5,7 +5,7 @@ import { BpfError } from "../../src/error.ts";
 import { FileDescriptor } from "../../src/sys/fd.ts";
 import { openFile } from "../../src/sys/file.ts";
 import { isA } from "../helper/errors.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { runChild } from "./child.ts";
 
 const test = suite("sys/fd");
@@ -143,7 +143,7 @@ kernelTest(test, "what is no descriptor is refused", () => {
   }
 });
 
-kernelTest(test, "numbers of the standard streams are not kept", async () => {
+hostTest(test, "numbers of the standard streams are not kept", async () => {
   const result = await runChild(`
     import { closeSync, fstatSync, readFileSync } from "node:fs";
     const { mapCreate } = await sys("bpf");
@@ -162,7 +162,7 @@ kernelTest(test, "numbers of the standard streams are not kept", async () => {
   assert.is(result.stdout, "true true EBADF true true\n", result.stderr);
 });
 
-kernelTest(test, "a descriptor that others closed is an error, not a silence", async () => {
+hostTest(test, "a descriptor that others closed is an error, not a silence", async () => {
   const result = await runChild(`
     const { FileDescriptor } = await sys("fd");
     const fd = new FileDescriptor(900, "map stolen");
@@ -190,7 +190,7 @@ const LEAK = `
   }
 `;
 
-kernelTest(test, "NODE_DEBUG=ebpf names what leaked and where it was opened", async () => {
+hostTest(test, "NODE_DEBUG=ebpf names what leaked and where it was opened", async () => {
   const result = await runChild(LEAK, { flags: ["--expose-gc"], env: { NODE_DEBUG: "ebpf" } });
   assert.is(result.status, 0);
   assert.match(result.stderr, "[EBPF_LEAK] EbpfLeakWarning: cgroup lost was not closed");
@@ -199,7 +199,7 @@ kernelTest(test, "NODE_DEBUG=ebpf names what leaked and where it was opened", as
   assert.not.match(result.stderr, "cgroup kept");
 });
 
-kernelTest(test, "by default nothing is said of leaks", async () => {
+hostTest(test, "by default nothing is said of leaks", async () => {
   const result = await runChild(LEAK, { flags: ["--expose-gc"], env: { NODE_DEBUG: "" } });
   assert.is(result.status, 0);
   assert.is(result.stderr, "");

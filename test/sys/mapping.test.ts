@@ -9,7 +9,7 @@ import { MapAccess } from "../../src/sys/map-access.ts";
 import { Mapping } from "../../src/sys/mapping.ts";
 import { MapFlags, MapType } from "../../src/uapi.ts";
 import { isA } from "../helper/errors.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { runChild } from "./child.ts";
 
 const test = suite("sys/mapping");
@@ -101,7 +101,7 @@ kernelTest(test, "what the kernel does not map is an error with the reason", () 
   frozen.close();
 });
 
-kernelTest(
+hostTest(
   test,
   "views that outlive their mapping crash nothing, and its memory goes back",
   async () => {

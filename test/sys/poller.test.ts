@@ -7,7 +7,7 @@ import { openFile } from "../../src/sys/file.ts";
 import { PerfSoftware, PerfType, perfEventOpen } from "../../src/sys/perf.ts";
 import { Poller } from "../../src/sys/poller.ts";
 import { timerWaker } from "../../src/sys/waker.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { RING_PROLOGUE, runChild, sysPrologue } from "./child.ts";
 import { openRing } from "./programs.ts";
 
@@ -206,7 +206,7 @@ async function outcome(script: string, status = 0): Promise<{ stdout: string; st
   return { stdout, stderr };
 }
 
-kernelTest(test, "a process ends by itself with an open watch and data pending", async () => {
+hostTest(test, "a process ends by itself with an open watch and data pending", async () => {
   const { stdout, stderr } = await outcome(`
     Poller.shared().watch(ring.map, () => {});
     ring.submit();
@@ -215,7 +215,7 @@ kernelTest(test, "a process ends by itself with an open watch and data pending",
   assert.equal([stdout, stderr], ["end\n", ""]);
 });
 
-kernelTest(test, "a referenced watch keeps the process, until it is paused or closed", async () => {
+hostTest(test, "a referenced watch keeps the process, until it is paused or closed", async () => {
   const { stdout } = await outcome(`
     const watch = Poller.shared().watch(ring.map, () => {
       console.log("readable");
@@ -231,7 +231,7 @@ kernelTest(test, "a referenced watch keeps the process, until it is paused or cl
   assert.is(stdout, "readable\nreadable\ncalls 2\n");
 });
 
-kernelTest(test, "process.exit in a callback is an ordinary exit", async () => {
+hostTest(test, "process.exit in a callback is an ordinary exit", async () => {
   const { stderr } = await outcome(
     `
     Poller.shared().watch(ring.map, () => process.exit(3)).ref();
@@ -269,7 +269,7 @@ kernelTest(
   },
 );
 
-kernelTest(test, "promises and ticks of a callback run although nothing else happens", async () => {
+hostTest(test, "promises and ticks of a callback run although nothing else happens", async () => {
   const { stdout } = await outcome(`
     const watch = Poller.shared().watch(ring.map, () => {
       ring.drain();
@@ -302,7 +302,7 @@ function inWorker(body: string, after: string): string {
   `;
 }
 
-kernelTest(
+hostTest(
   test,
   "in a worker a watch works, and terminating the worker crashes nothing",
   async () => {
@@ -331,7 +331,7 @@ kernelTest(
   },
 );
 
-kernelTest(test, "a worker ends by itself, and by process.exit in a callback", async () => {
+hostTest(test, "a worker ends by itself, and by process.exit in a callback", async () => {
   for (const [body, code] of [
     ["Poller.shared().watch(ring.map, () => {}); ring.submit();", 0],
     ["Poller.shared().watch(ring.map, () => process.exit(4)).ref(); ring.submit();", 4],
