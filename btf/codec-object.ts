@@ -41,13 +41,11 @@ export function writeRawRecord(
   }
   if (isBytes(value)) return writeRaw(view, offset, value, shape.plan.size);
   const { names, known } = shape;
-  const keys = Object.keys(value);
-  // What was written by hand or decoded has just these keys in this order.
+  // What was written by hand or decoded has just these keys in this order. An array of them, as Object.keys makes it, costs 20 ns.
   let index = 0;
-  while (index < keys.length && keys[index] === names[index]) index++;
-  for (; index < keys.length; index++) {
-    const key = keys[index]!;
-    if (!known.has(key)) {
+  for (const key in value) {
+    if (key === names[index]) index++;
+    else if (!known.has(key) && Object.hasOwn(value, key)) {
       const fault = new Fault("type", `no such member in ${shape.plan.name}`);
       fault.path = `.${key}`;
       throw fault;
