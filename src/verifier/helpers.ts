@@ -284,8 +284,10 @@ export const helperRules: readonly Rule[] = [
     }),
   },
   {
-    match: /^(?:R(\d+)|arg#(\d+)) pointer type \w+ (\w+) must point to/m,
-    cause: ([, register, index, type], facts) => ({
+    // The second form is that of Linux 7.3.
+    match:
+      /^(?:R(\d+)|arg#(\d+)) (?:pointer type \w+ (\w+) must point to|is \w+ expected STRUCT (\w+))/m,
+    cause: ([, register, index, old, type = old], facts) => ({
       kind: "argument",
       problem: `argument ${register ?? Number(index) + 1} of ${facts.called ?? "a kernel function"} is no pointer to struct ${type} that the verifier trusts`,
       hint: "pass a pointer that came from a typed argument (tp_btf, fentry), from a kernel function, or from a map's kptr, unchanged",

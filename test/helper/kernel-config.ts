@@ -19,6 +19,12 @@ export function missingConfig(names: readonly string[]): string[] {
   return known.size === 0 ? [] : names.filter((name) => !known.has(name));
 }
 
+/** Whether anything tells it. */
+export function isConfigKnown(): boolean {
+  options ??= enabledOptions(configText());
+  return options.size > 0;
+}
+
 /** Names of the options of a `.config` that are `y` or `m`. */
 export function enabledOptions(text: string): ReadonlySet<string> {
   return new Set([...text.matchAll(/^(CONFIG_\w+)=[ym]$/gm)].map(([, name]) => name ?? ""));

@@ -28,6 +28,8 @@ export interface KernelNeeds {
   config?: string | readonly string[];
   /** A module of the kernel that must be loaded, such as `nf_conntrack`; guests of the kernel matrix load it. */
   module?: string;
+  /** A module that the kernel loads by itself when it is asked for; it may as well be built in, as `sch_ingress`. */
+  loadable?: string;
   /** Says what of this machine, not of its kernel, forbids the test; never a reason in the kernel matrix. */
   obstacle?: () => string | undefined | Promise<string | undefined>;
 }
@@ -137,7 +139,8 @@ function withoutModule(name: string | undefined): string | undefined {
   return existsSync(`/sys/module/${name}`) ? undefined : `module ${name} is not loaded`;
 }
 
-function lackOf({ needs, since, config = [], module }: KernelNeeds): string | undefined {
+function lackOf({ needs, since, config = [], ...other }: KernelNeeds): string | undefined {
+  const module = other.module ?? other.loadable;
   if (isOlderThan(since)) return `needs ${needs} (since Linux ${since})`;
   const missing = missingConfig(typeof config === "string" ? [config] : config);
   if (missing.length > 0) return `needs ${needs} (built without ${missing.join(", ")})`;

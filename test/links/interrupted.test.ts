@@ -112,6 +112,7 @@ kernelTest(test, "a map of sockets and a socket have no program that nobody coul
 
 const CLSACT = {
   needs: "clsact and BPF filters",
+  loadable: "sch_ingress",
   config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF"],
 };
 kernelTest(test, "tc that fails leaves alone what others put there meanwhile", CLSACT, async () => {

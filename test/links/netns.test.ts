@@ -96,7 +96,11 @@ kernelTest(test, "a namespace that this thread is not in, held or by its path", 
 kernelTest(
   test,
   "flow_dissector: it sees packets whose flow is asked for, is updated, and stops",
-  { needs: "clsact and BPF filters", config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF"] },
+  {
+    needs: "clsact and BPF filters",
+    config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF"],
+    loadable: "sch_ingress",
+  },
   async () => {
     await inOwnNetwork(async () => {
       const ask = [alu("r1", "=", "r6"), call("set_hash_invalid"), alu("r1", "=", "r6")];

@@ -15,6 +15,7 @@ import { indexOf, inOwnNetwork, sendDatagram } from "./network.ts";
 const test = suite("links/tc");
 const CLSACT: KernelNeeds = {
   needs: "clsact and BPF filters",
+  loadable: "sch_ingress",
   config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF"],
 };
 const DATAGRAM = 14n + 20n + 8n + 7n;

@@ -98,7 +98,7 @@ kernelTest(test, "by netlink, on a kernel without links of XDP", async () => {
 kernelTest(
   test,
   "in a driver, by number, with information",
-  { needs: "veth", config: "CONFIG_VETH" },
+  { needs: "veth", config: "CONFIG_VETH", loadable: "veth" },
   async () => {
     await inOwnNetwork(async () => {
       makeVeth("left", "right");

@@ -13,6 +13,7 @@ import { withFault } from "../helper/faults.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { isConfigKnown } from "../helper/kernel-config.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { withMount } from "../links/mounts.ts";
 
@@ -48,6 +49,10 @@ for (const [object, config] of OBJECTS) {
       ? undefined
       : { needs: "struct_ops", since: process.arch === "arm64" ? "6.0" : "5.6", config };
   kernelTest(test, `${object}: each system call of loading may fail`, needs, async () => {
+    if (object === "kconfig.el.o" && !isConfigKnown()) {
+      assert.throws(() => read(object).loadSync(), /configuration is not at hand/);
+      return;
+    }
     // What is opened once a process is open now.
     read(object).loadSync().close();
     let failures = 0;
