@@ -8,15 +8,19 @@
  * @module
  */
 
-import { SyscallError } from "../src/error.ts";
+import { abandonAll } from "../src/close-all.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
-import { onlineCpus, pageSize } from "../src/sys/kernel.ts";
+import { pageSize } from "../src/sys/kernel.ts";
 import { Mapping } from "../src/sys/mapping.ts";
-import { PerfSoftware, PerfType, perfEventOpen, perfSetOutput } from "../src/sys/perf.ts";
+import {
+  PerfSample,
+  PerfSoftware,
+  PerfType,
+  perfEventOpen,
+  perfSetOutput,
+} from "../src/sys/perf.ts";
+import { openOnCpus } from "./perf-cpus.ts";
 import { PerfRing } from "./perf-ring.ts";
-
-/** `PERF_SAMPLE_RAW` of `enum perf_event_sample_format`, include/uapi/linux/perf_event.h. */
-const SAMPLE_RAW = 0x400;
 
 /** The buffers of a perf event array. */
 export interface PerfBufferOptions {
@@ -40,11 +44,11 @@ export class PerfEvents {
   private constructor(
     cpu: number,
     options: PerfBufferOptions,
-    opened: Disposable[],
+    opened: (FileDescriptor | Mapping)[],
     open: typeof perfEventOpen,
   ) {
     const { wakeupEvents, wakeupWatermark } = options;
-    const keep = <T extends Disposable>(resource: T): T => {
+    const keep = <T extends FileDescriptor | Mapping>(resource: T): T => {
       opened.push(resource);
       return resource;
     };
@@ -71,24 +75,15 @@ export class PerfEvents {
     options: PerfBufferOptions,
     open: typeof perfEventOpen = perfEventOpen,
   ): PerfEvents[] {
-    const all: PerfEvents[] = [];
-    try {
-      for (const cpu of onlineCpus()) {
-        if (cpu >= limit) continue;
-        const opened: Disposable[] = [];
-        try {
-          all.push(new PerfEvents(cpu, options, opened, open));
-        } catch (error) {
-          for (const resource of opened.reverse()) resource[Symbol.dispose]();
-          // It went offline in this moment.
-          if (!(error instanceof SyscallError) || error.code !== "ENODEV") throw error;
-        }
+    return openOnCpus(limit, (cpu) => {
+      const opened: (FileDescriptor | Mapping)[] = [];
+      try {
+        return new PerfEvents(cpu, options, opened, open);
+      } catch (error) {
+        abandonAll(opened.reverse());
+        throw error;
       }
-      return all;
-    } catch (error) {
-      for (const events of all) events.close();
-      throw error;
-    }
+    });
   }
 
   close(): void {
@@ -107,7 +102,7 @@ function openEvent(
     type: PerfType.SOFTWARE,
     config: PerfSoftware.BPF_OUTPUT,
     samplePeriod: 1,
-    sampleType: SAMPLE_RAW,
+    sampleType: PerfSample.RAW,
     ...wakeup,
   };
   return open(attributes, -1, cpu, undefined, 0, `perf event of CPU ${cpu}`);

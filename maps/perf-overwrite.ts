@@ -9,9 +9,10 @@
  * @module
  */
 
-import { BpfError, SyscallError } from "../src/error.ts";
+import { hostLittleEndian } from "../src/bytes.ts";
+import { BpfError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
-import { onlineCpus, pageSize } from "../src/sys/kernel.ts";
+import { pageSize } from "../src/sys/kernel.ts";
 import { Mapping } from "../src/sys/mapping.ts";
 import {
   PerfSample,
@@ -20,17 +21,9 @@ import {
   perfEventOpen,
   perfPauseOutput,
 } from "../src/sys/perf.ts";
+import { openOnCpus } from "./perf-cpus.ts";
+import { HEAD, HEADER, RECORD_SAMPLE, SAMPLE_HEADER } from "./perf-record.ts";
 import type { EventDecoder } from "./types.ts";
-
-/** Byte of the first page at which `data_head` is (`struct perf_event_mmap_page`, u64). */
-const HEAD = 1024;
-/** `PERF_RECORD_SAMPLE`. */
-const RECORD_SAMPLE = 9;
-/** `struct perf_event_header`: u32 type, u16 misc, u16 size. */
-const HEADER = 8;
-/** With the u32 that counts the bytes which follow. */
-const SAMPLE_HEADER = 12;
-const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** The buffer of one CPU, and the event that programs write with. */
 export class OverwrittenBuffer implements Disposable {
@@ -62,22 +55,7 @@ export class OverwrittenBuffer implements Disposable {
 
   /** Opens those of all CPUs that are online and below `limit`. Throws SyscallError. */
   static openAll(limit: number, size: number): OverwrittenBuffer[] {
-    const all: OverwrittenBuffer[] = [];
-    try {
-      for (const cpu of onlineCpus()) {
-        if (cpu >= limit) continue;
-        try {
-          all.push(new OverwrittenBuffer(cpu, size));
-        } catch (error) {
-          // It went offline in this moment.
-          if (!(error instanceof SyscallError) || error.code !== "ENODEV") throw error;
-        }
-      }
-      return all;
-    } catch (error) {
-      for (const buffer of all) buffer.close();
-      throw error;
-    }
+    return openOnCpus(limit, (cpu) => new OverwrittenBuffer(cpu, size));
   }
 
   /** A copy of what is there, newest first. What is written meanwhile, for some µs, is lost. */
@@ -123,12 +101,12 @@ export function overwrittenEvents<E>(bytes: Uint8Array<ArrayBuffer>, decode: Eve
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const events: E[] = [];
   for (let at = 0; at + HEADER <= bytes.length; ) {
-    const size = view.getUint16(at + 6, LITTLE);
+    const size = view.getUint16(at + 6, hostLittleEndian);
     if (size < HEADER || (size & 7) !== 0) throw corrupt(at, size);
     // Newer records have overwritten the end of this one.
     if (at + size > bytes.length) break;
-    if (view.getUint32(at, LITTLE) === RECORD_SAMPLE) {
-      const length = size < SAMPLE_HEADER ? -1 : view.getUint32(at + HEADER, LITTLE);
+    if (view.getUint32(at, hostLittleEndian) === RECORD_SAMPLE) {
+      const length = size < SAMPLE_HEADER ? -1 : view.getUint32(at + HEADER, hostLittleEndian);
       if (length < 0 || length > size - SAMPLE_HEADER) throw corrupt(at, size);
       events.push(decode({ bytes, view }, at + SAMPLE_HEADER, length));
     }

@@ -8,27 +8,25 @@
  * @module
  */
 
+import { hostLittleEndian } from "../src/bytes.ts";
 import { BpfError } from "../src/error.ts";
+import {
+  HEAD,
+  HEADER,
+  RECORD_LOST,
+  RECORD_LOST_SAMPLES,
+  RECORD_SAMPLE,
+  SAMPLE_HEADER,
+  TAIL,
+} from "./perf-record.ts";
 import type { RecordCallback } from "./reading.ts";
 
-/** Bytes of a page at which `data_head` and `data_tail` are (`struct perf_event_mmap_page`, both u64). */
-const HEAD = 1024;
-const TAIL = 1032;
-/** `enum perf_event_type`. */
-const RECORD_LOST = 2;
-const RECORD_SAMPLE = 9;
-const RECORD_LOST_SAMPLES = 13;
-/** `struct perf_event_header`: u32 type, u16 misc, u16 size. */
-const HEADER = 8;
-/** Of a sample with `PERF_SAMPLE_RAW` alone: the header and the u32 that counts the bytes which follow. */
-const SAMPLE_HEADER = 12;
 /** Of `PERF_RECORD_LOST`: header and u64 id; of `PERF_RECORD_LOST_SAMPLES`: the header. A u64 count follows. */
 const LOST_COUNT = 16;
 const LOST_SAMPLES_COUNT = 8;
 const LARGEST_RECORD = 0x1_0000;
 /** Bytes of records that are looked for before they are decoded, and at most a quarter of the memory. */
 const GATHERED_BYTES = 0x4_0000;
-const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** The consumer's side of one perf buffer; there must be only one in use for a buffer at a time. */
 export class PerfRing {
@@ -82,15 +80,15 @@ export class PerfRing {
     this.#mask = this.size - 1;
     this.bytes = this.#data;
     this.view = this.#dataView;
-    this.#position = this.#tail[LITTLE ? 0 : 1]!;
-    this.#high = this.#tail[LITTLE ? 1 : 0]!;
+    this.#position = this.#tail[hostLittleEndian ? 0 : 1]!;
+    this.#high = this.#tail[hostLittleEndian ? 1 : 0]!;
     this.#stored = this.#position;
     this.#end = this.#position;
   }
 
   /** Bytes that wait now. */
   get backlog(): number {
-    return (Atomics.load(this.#head, LITTLE ? 0 : 1) - this.#position) >>> 0;
+    return (Atomics.load(this.#head, hostLittleEndian ? 0 : 1) - this.#position) >>> 0;
   }
 
   /** Bytes of the snapshot that were not handed out yet. */
@@ -100,7 +98,7 @@ export class PerfRing {
 
   /** Reads how far the kernel has written. */
   snapshot(): void {
-    this.#end = Atomics.load(this.#head, LITTLE ? 0 : 1);
+    this.#end = Atomics.load(this.#head, hostLittleEndian ? 0 : 1);
   }
 
   /** Tells the kernel what was handed out, so that its space is used again. */
@@ -238,7 +236,7 @@ export class PerfRing {
 
   #loss(at: number, type: number): void {
     const count = at + (type === RECORD_LOST ? LOST_COUNT : LOST_SAMPLES_COUNT);
-    this.lost = Number(this.#dataView.getBigUint64(count & this.#mask, LITTLE));
+    this.lost = Number(this.#dataView.getBigUint64(count & this.#mask, hostLittleEndian));
     this.allLost += this.lost;
     this.offset = 0;
     this.length = 0;

@@ -133,7 +133,7 @@ export class Poller {
       const watch = this.#watches.get(pairs[index] ?? 0);
       if (watch !== undefined && !this.#latched.has(watch)) watch.report(pairs[index + 1] ?? 0);
     }
-    for (const watch of [...this.#latched]) watch.report(EPOLLIN);
+    for (const watch of this.#latched) watch.report(EPOLLIN);
     return pairs.length > 0;
   }
 }
