@@ -5,6 +5,7 @@
  */
 
 import { SyscallError, UnsupportedError } from "../src/error.ts";
+import { MAP_FLAG_SINCE, MAP_TYPE_SINCE } from "../src/features/map-releases.ts";
 import { mayUseBpf } from "../src/sys/capabilities.ts";
 import { MapFlags, MapType, nameOf } from "../src/uapi.ts";
 import { describeDefinition, isPerCpu, type Machine, type MapDefinition } from "./definition.ts";
@@ -24,41 +25,6 @@ const WITHOUT_MEMLOCK = "5.11";
 
 /** `PCPU_MIN_UNIT_SIZE` of include/linux/percpu.h: what the kernel can allocate for each CPU. */
 const PER_CPU_LIMIT = 32_768;
-
-/**
- * Releases that introduced the younger map types; those up to 4.20 are older than anything this
- * package runs on.
- */
-const TYPE_SINCE: Readonly<Record<number, string>> = {
-  [MapType.SK_STORAGE]: "5.2",
-  [MapType.DEVMAP_HASH]: "5.4",
-  [MapType.STRUCT_OPS]: "5.6",
-  [MapType.RINGBUF]: "5.8",
-  [MapType.INODE_STORAGE]: "5.10",
-  [MapType.TASK_STORAGE]: "5.11",
-  [MapType.BLOOM_FILTER]: "5.16",
-  [MapType.USER_RINGBUF]: "6.1",
-  [MapType.CGRP_STORAGE]: "6.2",
-  [MapType.ARENA]: "6.9",
-  [MapType.INSN_ARRAY]: "6.19",
-  [MapType.RHASH]: "7.2",
-};
-
-/** Releases that introduced the younger creation flags. */
-const FLAG_SINCE: readonly (readonly [flag: number, since: string])[] = [
-  [MapFlags.RDONLY_PROG, "5.2"],
-  [MapFlags.WRONLY_PROG, "5.2"],
-  [MapFlags.CLONE, "5.4"],
-  [MapFlags.MMAPABLE, "5.5"],
-  [MapFlags.PRESERVE_ELEMS, "5.10"],
-  [MapFlags.INNER_MAP, "5.10"],
-  [MapFlags.LINK, "6.4"],
-  [MapFlags.VTYPE_BTF_OBJ_FD, "6.9"],
-  [MapFlags.TOKEN_FD, "6.9"],
-  [MapFlags.SEGV_ON_FAULT, "6.9"],
-  [MapFlags.NO_USER_CONV, "6.9"],
-  [MapFlags.RB_OVERWRITE, "6.19"],
-];
 
 /**
  * The error for a map that could not be created: the kernel's own, with the cause and the remedy in
@@ -95,11 +61,11 @@ function tooYoung(
   { type, flags }: MapDefinition,
   running: Circumstances,
 ): { feature: string; since: string } | undefined {
-  const since = TYPE_SINCE[type];
+  const since = MAP_TYPE_SINCE[type];
   if (since !== undefined && isOlder(running, since)) {
     return { feature: `map type ${nameOf(MapType, type)}`, since };
   }
-  for (const [flag, flagSince] of FLAG_SINCE) {
+  for (const [flag, flagSince] of MAP_FLAG_SINCE) {
     if ((flags & flag) !== 0 && isOlder(running, flagSince)) {
       return { feature: `map flag ${nameOf(MapFlags, flag)}`, since: flagSince };
     }

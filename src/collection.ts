@@ -23,8 +23,7 @@ import {
   parseObject,
   type VariableSpec,
 } from "./spec/index.ts";
-import { type ProgramLoadResult, programLoad, programLoadAsync } from "./sys/bpf.ts";
-import type { Steps } from "./verifier.ts";
+import { perform, performAsync } from "./verifier.ts";
 
 /**
  * What a caller knows of an object beforehand: names, and what their maps and variables hold. It is TypeScript's business
@@ -204,36 +203,4 @@ function variablesOf(
     if (home !== undefined) variables[variable.name] = new Variable(variable.as(int64), home);
   }
   return variables;
-}
-
-function perform<T>(steps: Steps<T>): T {
-  let step = steps.next();
-  while (step.done !== true) {
-    const { attributes, log } = step.value;
-    let result: ProgramLoadResult;
-    try {
-      result = programLoad(attributes, log);
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(result);
-  }
-  return step.value;
-}
-
-async function performAsync<T>(steps: Steps<T>): Promise<T> {
-  let step = steps.next();
-  while (step.done !== true) {
-    const { attributes, log } = step.value;
-    let result: ProgramLoadResult;
-    try {
-      result = await programLoadAsync(attributes, log);
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(result);
-  }
-  return step.value;
 }

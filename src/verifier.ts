@@ -6,7 +6,13 @@
  * @module
  */
 
-import type { ProgramLoadAttributes, ProgramLoadLog, ProgramLoadResult } from "./sys/bpf.ts";
+import {
+  type ProgramLoadAttributes,
+  type ProgramLoadLog,
+  type ProgramLoadResult,
+  programLoad,
+  programLoadAsync,
+} from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { GAVE_UP } from "./verifier/control.ts";
 import { kernelFacts } from "./verifier/kernel-facts.ts";
@@ -20,6 +26,43 @@ export interface LoadStep {
 
 /** Steps that end in a value; each is answered with what came of it. */
 export type Steps<T> = Generator<LoadStep, T, ProgramLoadResult>;
+
+/** Performs the steps at once, on this thread. */
+export function perform<T>(steps: Steps<T>): T {
+  let step = steps.next();
+  while (step.done !== true) {
+    const { attributes, log } = step.value;
+    let result: ProgramLoadResult;
+    try {
+      result = programLoad(attributes, log);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
+}
+
+/** Performs the steps on another thread, each attempt by `load`. */
+export async function performAsync<T>(
+  steps: Steps<T>,
+  load: typeof programLoadAsync = programLoadAsync,
+): Promise<T> {
+  let step = steps.next();
+  while (step.done !== true) {
+    const { attributes, log } = step.value;
+    let result: ProgramLoadResult;
+    try {
+      result = await load(attributes, log);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
+}
 
 /** What the error for a refused program can say beyond the log. */
 export interface LoadContext extends RefusalContext {

@@ -9,9 +9,9 @@ import { BpfError, SyscallError, UnsupportedError, VerifierError } from "./error
 import { type Loaded, loadObject } from "./load.ts";
 import type { LoadOptions } from "./load-options.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "./spec/index.ts";
-import { type ProgramLoadResult, programLoadAsync } from "./sys/bpf.ts";
+import { programLoadAsync } from "./sys/bpf.ts";
 import { ProgramType } from "./uapi.ts";
-import type { Steps } from "./verifier.ts";
+import { performAsync } from "./verifier.ts";
 
 /**
  * What became of a program or map: `rejected` is the verifier's, `unsupported` what this kernel cannot do, `error` anything else;
@@ -48,7 +48,7 @@ export async function verifyProgram(
   const clock = { milliseconds: 0 };
   let loaded: Loaded;
   try {
-    loaded = await perform(loadObject(alone(spec, name, program), options), clock);
+    loaded = await performAsync(loadObject(alone(spec, name, program), options), timed(clock));
   } catch (error) {
     const log = error instanceof VerifierError ? error.log : [];
     const verifiedInstructions = processed(log);
@@ -94,7 +94,7 @@ export async function verifyMap(
     part.kconfig = spec.kconfig;
   }
   try {
-    const loaded = await perform(loadObject(part, options), { milliseconds: 0 });
+    const loaded = await performAsync(loadObject(part, options));
     closeAll([...Object.values(loaded.programs), ...loaded.ownedMaps]);
     return { verdict: "ok", error: undefined };
   } catch (error) {
@@ -194,22 +194,13 @@ function processed(log: readonly string[]): number | undefined {
   return undefined;
 }
 
-/** Performs the steps on another thread; the clock counts the first attempt at the last program. */
-async function perform<T>(steps: Steps<T>, clock: { milliseconds: number }): Promise<T> {
-  let step = steps.next();
-  while (step.done !== true) {
-    const { attributes, log } = step.value;
+/** Loads on another thread; the clock counts the first attempt at the last program. */
+function timed(clock: { milliseconds: number }): typeof programLoadAsync {
+  return async (attributes, log) => {
     const begin = performance.now();
-    let result: ProgramLoadResult;
-    try {
-      result = await programLoadAsync(attributes, log);
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    if (log === undefined || clock.milliseconds === 0)
-      clock.milliseconds = performance.now() - begin;
-    step = steps.next(result);
-  }
-  return step.value;
+    const result = await programLoadAsync(attributes, log);
+    const isFirst = log === undefined || clock.milliseconds === 0;
+    if (isFirst) clock.milliseconds = performance.now() - begin;
+    return result;
+  };
 }

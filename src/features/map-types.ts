@@ -11,60 +11,22 @@ import { MapFlags, MapType, nameOf } from "../uapi.ts";
 import { ENOTSUPP, type FeatureAnswer, judge, type Result, unsupported } from "./answer.ts";
 import { tryMap, withMap, withTypes } from "./attempt.ts";
 import { cached } from "./cache.ts";
+import { MAP_FLAG_SINCE, MAP_TYPE_SINCE } from "./map-releases.ts";
 
-/** The release that each type came with. */
-const SINCE: Readonly<Record<number, string>> = {
-  [MapType.HASH]: "3.19",
-  [MapType.ARRAY]: "3.19",
-  [MapType.PROG_ARRAY]: "4.2",
-  [MapType.PERF_EVENT_ARRAY]: "4.3",
-  [MapType.PERCPU_HASH]: "4.6",
-  [MapType.PERCPU_ARRAY]: "4.6",
-  [MapType.STACK_TRACE]: "4.6",
-  [MapType.CGROUP_ARRAY]: "4.8",
-  [MapType.LRU_HASH]: "4.10",
-  [MapType.LRU_PERCPU_HASH]: "4.10",
-  [MapType.LPM_TRIE]: "4.11",
-  [MapType.ARRAY_OF_MAPS]: "4.12",
-  [MapType.HASH_OF_MAPS]: "4.12",
-  [MapType.DEVMAP]: "4.14",
-  [MapType.SOCKMAP]: "4.14",
-  [MapType.CPUMAP]: "4.15",
-  [MapType.XSKMAP]: "4.18",
-  [MapType.SOCKHASH]: "4.18",
-  [MapType.CGROUP_STORAGE]: "4.19",
-  [MapType.REUSEPORT_SOCKARRAY]: "4.19",
-  [MapType.PERCPU_CGROUP_STORAGE]: "4.20",
-  [MapType.QUEUE]: "4.20",
-  [MapType.STACK]: "4.20",
-  [MapType.SK_STORAGE]: "5.2",
-  [MapType.DEVMAP_HASH]: "5.4",
-  [MapType.STRUCT_OPS]: "5.6",
-  [MapType.RINGBUF]: "5.8",
-  [MapType.INODE_STORAGE]: "5.10",
-  [MapType.TASK_STORAGE]: "5.11",
-  [MapType.BLOOM_FILTER]: "5.16",
-  [MapType.USER_RINGBUF]: "6.1",
-  [MapType.CGRP_STORAGE]: "6.2",
-  [MapType.ARENA]: "6.9",
-  [MapType.INSN_ARRAY]: "6.19",
-  [MapType.RHASH]: "7.2",
-};
-
-/** Flags that are tried, on a map of the type that knows them, with their release. */
-const FLAGS: Readonly<Record<number, readonly [type: MapType, since: string]>> = {
-  [MapFlags.NO_PREALLOC]: [MapType.HASH, "4.6"],
-  [MapFlags.NO_COMMON_LRU]: [MapType.LRU_HASH, "4.10"],
-  [MapFlags.RDONLY]: [MapType.ARRAY, "4.15"],
-  [MapFlags.WRONLY]: [MapType.ARRAY, "4.15"],
-  [MapFlags.STACK_BUILD_ID]: [MapType.STACK_TRACE, "4.17"],
-  [MapFlags.ZERO_SEED]: [MapType.HASH, "5.0"],
-  [MapFlags.RDONLY_PROG]: [MapType.ARRAY, "5.2"],
-  [MapFlags.WRONLY_PROG]: [MapType.ARRAY, "5.2"],
-  [MapFlags.MMAPABLE]: [MapType.ARRAY, "5.5"],
-  [MapFlags.PRESERVE_ELEMS]: [MapType.PERF_EVENT_ARRAY, "5.10"],
-  [MapFlags.INNER_MAP]: [MapType.ARRAY, "5.10"],
-  [MapFlags.RB_OVERWRITE]: [MapType.RINGBUF, "6.19"],
+/** Flags that are tried, on a map of the first type that knew them. */
+const FLAGS: Readonly<Record<number, MapType>> = {
+  [MapFlags.NO_PREALLOC]: MapType.HASH,
+  [MapFlags.NO_COMMON_LRU]: MapType.LRU_HASH,
+  [MapFlags.RDONLY]: MapType.ARRAY,
+  [MapFlags.WRONLY]: MapType.ARRAY,
+  [MapFlags.STACK_BUILD_ID]: MapType.STACK_TRACE,
+  [MapFlags.ZERO_SEED]: MapType.HASH,
+  [MapFlags.RDONLY_PROG]: MapType.ARRAY,
+  [MapFlags.WRONLY_PROG]: MapType.ARRAY,
+  [MapFlags.MMAPABLE]: MapType.ARRAY,
+  [MapFlags.PRESERVE_ELEMS]: MapType.PERF_EVENT_ARRAY,
+  [MapFlags.INNER_MAP]: MapType.ARRAY,
+  [MapFlags.RB_OVERWRITE]: MapType.RINGBUF,
 };
 
 /**
@@ -74,10 +36,10 @@ const FLAGS: Readonly<Record<number, readonly [type: MapType, since: string]>> =
  * @throws RangeError for a number that is no type that this package knows.
  */
 export function haveMapType(type: MapType): FeatureAnswer {
-  if (!Object.hasOwn(SINCE, type)) {
+  if (!Object.hasOwn(MAP_TYPE_SINCE, type)) {
     throw new RangeError(`probe a map type: ${type} is none from 1 to ${MapType.RHASH}`);
   }
-  return cached(`map type ${type}`, SINCE[type], () => {
+  return cached(`map type ${type}`, MAP_TYPE_SINCE[type], () => {
     const answer = judge(create(type), type === MapType.STRUCT_OPS ? [ENOTSUPP] : []);
     if (answer.state !== "unsupported" || answer.code === "ENOSYS") return answer;
     const name = nameOf(MapType, type);
@@ -96,13 +58,12 @@ export const probedMapFlags: readonly number[] = Object.keys(FLAGS).map(Number);
  * @throws RangeError for a number that is not one of {@link probedMapFlags}.
  */
 export function haveMapFlag(flag: number): FeatureAnswer {
-  const known = FLAGS[flag];
-  if (known === undefined) {
+  const type = FLAGS[flag];
+  if (type === undefined) {
     const names = probedMapFlags.map((one) => nameOf(MapFlags, one).toUpperCase());
     throw new RangeError(`probe a flag of maps: ${flag} is none of ${names.join(", ")}`);
   }
-  const [type, since] = known;
-  return cached(`map flag ${flag}`, since, () => {
+  return cached(`map flag ${flag}`, MAP_FLAG_SINCE.get(flag), () => {
     // A type that is not there must not be taken for a flag that is not.
     const without = haveMapType(type);
     if (without.state !== "supported") return without;
