@@ -9,9 +9,10 @@
  */
 
 import { BpfError, SyscallError } from "../error.ts";
-import { callAsync } from "./async.ts";
+import { closeSoon } from "./close-soon.ts";
 import { native } from "./ffi.ts";
 import { forgetHandle, trackHandle } from "./leak.ts";
+import { closeTied, tieToThread } from "./thread-descriptor.ts";
 
 /** `F_DUPFD_CLOEXEC` of `include/uapi/linux/fcntl.h`. */
 const F_DUPFD_CLOEXEC = 1030;
@@ -44,7 +45,7 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
       throw new RangeError(`${what}: ${fd} is no file descriptor`);
     }
     this.what = what;
-    this.#number = fd < FIRST ? moveUp(fd, what) : fd;
+    this.#number = tieToThread(fd < FIRST ? moveUp(fd, what) : fd);
     trackHandle(this, what);
   }
 
@@ -73,8 +74,8 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
   }
 
   /**
-   * As {@link close}, on another thread: letting go of some links takes the kernel a quarter of a
-   * second.
+   * As {@link close}, on another thread, together with others of the same turn: letting go of some
+   * links takes the kernel a quarter of a second.
    */
   closeAsync(): Promise<void> {
     this.#closing ??= this.#closeSoon();
@@ -89,7 +90,7 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
         this.#whenReleased.push(resolve);
       });
     }
-    checkClosed(await callAsync(native().close, number), this.what);
+    checkClosed(closeTied(number) ?? (await closeSoon(number)), this.what);
   }
 
   /** Another descriptor of the same kernel object, to be closed on its own. */
@@ -168,7 +169,7 @@ function duplicateNumber(fd: number, what: string): number {
 
 function closeNumber(number: number, what: string): void {
   const { close, errno } = native();
-  checkClosed(close(number) === -1 ? -errno() : 0, what);
+  checkClosed(closeTied(number) ?? (close(number) === -1 ? -errno() : 0), what);
 }
 
 /**

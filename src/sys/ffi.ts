@@ -8,8 +8,8 @@
  * @module
  */
 
-import { createRequire } from "node:module";
 import { UnsupportedError } from "../error.ts";
+import { requireKoffi } from "./koffi.ts";
 
 /**
  * A C function whose arguments and result are numbers; `async` runs it on a thread of libuv's pool.
@@ -42,6 +42,7 @@ export interface Native {
     [number: number, attr: number, pid: number, cpu: number, group: number, flags: number]
   >;
   readonly close: Foreign<[fd: number]>;
+  readonly dup3: Foreign<[fd: number, target: number, flags: number]>;
   readonly fcntl: Foreign<[fd: number, command: number, argument: number]>;
   readonly ioctl: Foreign<[fd: number, request: number, argument: number]>;
   readonly open: Foreign<[path: number, flags: number, mode: number]>;
@@ -57,7 +58,9 @@ export interface Native {
   readonly pidfdOpen: Foreign<[number: number, pid: number, flags: number]>;
   readonly prlimit: Foreign<[pid: number, resource: number, limit: number, old: number]>;
   readonly socket: Foreign<[domain: number, type: number, protocol: number]>;
+  readonly socketpair: Foreign<[domain: number, type: number, protocol: number, pair: number]>;
   readonly send: Foreign<[fd: number, buffer: number, size: number, flags: number]>;
+  readonly sendmsg: Foreign<[fd: number, message: number, flags: number]>;
   readonly setsockopt: Foreign<
     [fd: number, level: number, option: number, value: number, size: number]
   >;
@@ -123,7 +126,7 @@ export function native(): Native {
   loaded ??= loadNative({
     platform: process.platform,
     architecture: process.arch,
-    require: createRequire(import.meta.url),
+    require: () => requireKoffi(import.meta.url),
   });
   return loaded;
 }
@@ -154,6 +157,7 @@ export function loadNative(where: Platform): Native {
     bpf: declare("syscall", "int", "int", "int", "uintptr_t", "uint"),
     perfEventOpen: declare("syscall", "int", "int", "uintptr_t", "int", "int", "int", "ulong"),
     close: declare("close", "int", "int"),
+    dup3: declare("dup3", "int", "int", "int", "int"),
     fcntl: declare("fcntl", "int", "int", "int", "long"),
     ioctl: declare("ioctl", "int", "int", "ulong", "uintptr_t"),
     open: declare("open", "int", "uintptr_t", "int", "uint"),
@@ -167,7 +171,9 @@ export function loadNative(where: Platform): Native {
     pidfdOpen: declare("syscall", "int", "int", "int", "uint"),
     prlimit: declare("prlimit", "int", "int", "int", "uintptr_t", "uintptr_t"),
     socket: declare("socket", "int", "int", "int", "int"),
+    socketpair: declare("socketpair", "int", "int", "int", "int", "uintptr_t"),
     send: declare("send", "intptr_t", "int", "uintptr_t", "size_t", "int"),
+    sendmsg: declare("sendmsg", "intptr_t", "int", "uintptr_t", "int"),
     setsockopt: declare("setsockopt", "int", "int", "int", "int", "uintptr_t", "uint"),
     unshare: declare("unshare", "int", "int"),
     setns: declare("setns", "int", "int", "int"),

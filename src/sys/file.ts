@@ -17,13 +17,17 @@ import { addressOf, cText, keepDuring } from "./struct.ts";
 /** `O_CLOEXEC`; the same on x86-64, arm64, riscv64 and loong64, and not among Node's constants. */
 const O_CLOEXEC = 0x8_0000;
 const EINTR = 4;
+/** A named pipe would wait for its other end, and a terminal become the process's own. */
+const AT_ONCE = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
-/** Opens a file for reading; `flags` are further flags of open(2). Throws SyscallError. */
+/**
+ * Opens a file for reading; `flags` are further flags of open(2). It waits for nobody to write into a pipe. Throws SyscallError.
+ */
 export function openFile(path: string, what: string = path, flags = 0): FileDescriptor {
   const { open, errno } = native();
   const text = cText(path);
   const result = keepDuring(text, () => {
-    const fd = open(addressOf(text), constants.O_RDONLY | O_CLOEXEC | flags, 0);
+    const fd = open(addressOf(text), AT_ONCE | O_CLOEXEC | flags, 0);
     return fd === -1 ? -errno() : fd;
   });
   if (result < 0) throw new SyscallError(`open ${path}`, { errno: -result, syscall: "open" });

@@ -52,6 +52,15 @@ export function parseRelease(text: string, version = "", signature = ""): Kernel
   return { text, major, minor, patch };
 }
 
+/** Whether a release is older than another, such as `5.18`. */
+export function isOlder(
+  { major, minor }: Pick<KernelRelease, "major" | "minor">,
+  release: string,
+): boolean {
+  const [wantedMajor = 0, wantedMinor = 0] = release.split(".").map(Number);
+  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
+}
+
 /**
  * `LINUX_VERSION_CODE` of a release: one byte each for minor and patch level, the latter at most
  * 255.

@@ -16,6 +16,7 @@ import * as mapping from "../../src/sys/mapping.ts";
 import * as poller from "../../src/sys/poller.ts";
 import * as uapi from "../../src/uapi.ts";
 import * as drainProgram from "../maps/drain-program.ts";
+import * as perfProgram from "../maps/perf-program.ts";
 import * as ringProgram from "../maps/ring-program.ts";
 import * as programs from "./programs.ts";
 
@@ -30,6 +31,7 @@ export const modules: Readonly<Record<string, object>> = {
   "kernel-btf": kernelBtf,
   mapping,
   maps,
+  "perf-program": perfProgram,
   poller,
   programs,
   "ring-program": ringProgram,

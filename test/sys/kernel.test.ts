@@ -5,6 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BpfError } from "../../src/error.ts";
 import {
+  isOlder,
   onlineCpus,
   pageSize,
   parseCpuList,
@@ -29,6 +30,12 @@ test("releases are read with any suffix", () => {
   assert.equal(numbers("7.2-rc3"), [7, 2, 0]);
   assert.equal(numbers("6.12.0+"), [6, 12, 0]);
   assert.equal(numbers("custom"), [0, 0, 0]);
+});
+
+test("releases are compared by numbers, not by digits", () => {
+  const older = (own: string, other: string) => isOlder(parseRelease(own), other);
+  assert.ok(older("5.9.1", "5.10") && older("5.19", "6.1") && older("6.2", "6.12"));
+  assert.not.ok(older("5.10.0", "5.10") || older("6.1", "5.19") || older("7.0", "6.18"));
 });
 
 test("Debian and Ubuntu hide the patch level, and it is found", () => {

@@ -1,0 +1,65 @@
+/**
+ * Descriptors that end with their thread. A worker that is terminated runs no more code of ours, but
+ * Node closes what was opened in it through `fs`: so in a worker a descriptor gets a number that Node
+ * has opened, on `/dev/null`, and that stands for our file from then on.
+ *
+ * Memory that a worker has mapped stays until the process ends.
+ *
+ * @module
+ */
+
+import { closeSync, openSync } from "node:fs";
+import { native } from "./ffi.ts";
+
+/** `O_CLOEXEC` of `include/uapi/asm-generic/fcntl.h`. */
+const O_CLOEXEC = 0x8_0000;
+/** Below this are the standard streams. */
+const FIRST = 3;
+
+/** Numbers of this thread that Node closes with it, unless we have before. */
+const tied = new Set<number>();
+
+/**
+ * Takes over `fd` and gives the number to use in its place: in a worker another one, of the same
+ * file, which ends with the thread; elsewhere, and where none can be had, `fd` itself.
+ */
+export function tieToThread(fd: number): number {
+  if (!inWorker()) return fd;
+  let number: number;
+  try {
+    number = openSync("/dev/null", "r");
+  } catch {
+    return fd;
+  }
+  const { close, dup3 } = native();
+  if (number < FIRST || dup3(fd, number, O_CLOEXEC) === -1) {
+    closeSync(number);
+    return fd;
+  }
+  close(fd);
+  tied.add(number);
+  return number;
+}
+
+/**
+ * Closes a number that {@link tieToThread} gave, so that Node forgets it: 0, or the negative errno.
+ * Undefined for a number that is not tied, which is for the caller to close.
+ */
+export function closeTied(number: number): number | undefined {
+  if (!tied.delete(number)) return undefined;
+  try {
+    closeSync(number);
+    return 0;
+  } catch (error) {
+    return (error as { errno: number }).errno;
+  }
+}
+
+/**
+ * Whether this is a worker, by what Node has put in place of `process.chdir` there: to load the
+ * module of workers takes 0.9 ms of the start of a program. A release of Node that does otherwise
+ * leaves descriptors to the process, as if there were no threads.
+ */
+function inWorker(): boolean {
+  return (process.chdir as { disabled?: unknown } | undefined)?.disabled === true;
+}
