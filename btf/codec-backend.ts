@@ -8,15 +8,29 @@
 import { isBytes, surface } from "./codec-fault.ts";
 import type { Plan } from "./codec-plan.ts";
 
+/** Records that stand one after another in a view, for a loop that decodes them. */
+export interface RecordCursor {
+  /** Length of the record that `next` gave last. */
+  readonly length: number;
+  /** Goes over a record, and says where its bytes begin; -1 when the loop has to end. Throws nothing. */
+  next(): number;
+  /** Goes back to the record at `offset`, the last that `next` gave. */
+  back(offset: number): void;
+  /** Takes note that the loop has decoded so many records, of so many bytes. */
+  count(records: number, bytes: number): void;
+}
+
 /** See `ViewCodec.decodeRecords`. */
-export type ViewRecords = (
+export type RecordDecoder<T = unknown> = (
+  cursor: RecordCursor,
   view: DataView,
-  places: Uint32Array,
+  values: T[],
   from: number,
-  count: number,
-  values: unknown[],
-  base: number,
+  to: number,
 ) => number;
+
+/** Bytes of records after which a loop ends by itself, so that others have their turn. */
+export const LOOP_BYTES = 0x4_0000;
 
 /** A plan carried out. */
 export interface Backend {
@@ -25,7 +39,7 @@ export interface Backend {
   /** See `Codec.decodeView`. */
   readonly decodeView: (view: DataView, offset: number, end?: number) => unknown;
   /** See `ViewCodec.decodeRecords`; where there is none, one is put on top of `decodeView`. */
-  readonly decodeRecords?: ViewRecords | undefined;
+  readonly decodeRecords?: RecordDecoder | undefined;
   /**
    * Encodes into zeroed memory that is long enough; throws faults, with the memory half written.
    */
@@ -65,6 +79,39 @@ export class ViewCache {
     this.bytes = bytes;
     return this.view;
   }
+}
+
+/**
+ * A loop over records that calls `decode` for each of at least `size` bytes: what the generated one
+ * does, for other decoders.
+ */
+export function recordDecoder<T>(
+  decode: (view: DataView, offset: number, end: number) => T,
+  size: number,
+): RecordDecoder<T> {
+  return (cursor, view, values, from, to) => {
+    let index = from;
+    let bytes = 0;
+    while (index < to && bytes < LOOP_BYTES) {
+      const offset = cursor.next();
+      if (offset < 0) break;
+      const { length } = cursor;
+      if (length < size) {
+        cursor.back(offset);
+        break;
+      }
+      try {
+        values[index] = decode(view, offset, offset + length);
+      } catch {
+        cursor.back(offset);
+        break;
+      }
+      index++;
+      bytes += length;
+    }
+    cursor.count(index - from, bytes);
+    return index;
+  };
 }
 
 /** The error for bytes that end before the value does. */

@@ -116,7 +116,7 @@ export class EncodeGenerator {
 }
 
 /** Tests that a number, and not a bigint or text, is of the type; -0 passes as 0. */
-const fits: Readonly<Record<string, (value: string) => string>> = {
+const RANGES: Readonly<Record<string, (value: string) => string>> = {
   u8: (value) => `(${value} & 255) === ${value}`,
   s8: (value) => `${value} << 24 >> 24 === ${value}`,
   u16: (value) => `(${value} & 65535) === ${value}`,
@@ -125,17 +125,26 @@ const fits: Readonly<Record<string, (value: string) => string>> = {
   s32: (value) => `(${value} | 0) === ${value}`,
 };
 
-function integer(plan: IntegerPlan, offset: string, value: string, little: boolean): string {
-  const { size, signed, form } = plan;
-  if (form === "boolean") return `setUint8(${offset}, toBoolean(${value}) ? 1 : 0)`;
+/** An expression that tells whether a value is of the usual kind, which is written as it is, and fits. */
+export function fits({ size, signed }: IntegerPlan, value: string): string {
   if (size === 8) {
     const wrapped = `BigInt.as${signed ? "Int" : "Uint"}N(64, ${value})`;
-    const usual = `typeof ${value} === "bigint" && ${wrapped} === ${value}`;
-    const checked = `${usual} ? ${value} : toBigint(${value}, 64, ${signed})`;
-    return `setBigUint64(${offset}, ${checked}, ${little})`;
+    return `typeof ${value} === "bigint" && ${wrapped} === ${value}`;
   }
-  const bits = size * 8;
-  const usual = `typeof ${value} === "number" && ${fits[`${signed ? "s" : "u"}${bits}`]!(value)}`;
-  const checked = `${usual} ? ${value} : toNumber(${value}, ${bits}, ${signed})`;
-  return `setUint${bits}(${offset}, ${checked}, ${little})`;
+  return `typeof ${value} === "number" && ${RANGES[`${signed ? "s" : "u"}${size * 8}`]!(value)}`;
+}
+
+/** The call of a view's method that writes a value that fits. */
+export function setter(plan: IntegerPlan, offset: string, value: string, little: boolean): string {
+  const { size, form } = plan;
+  if (form === "boolean") return `setUint8(${offset}, ${value} ? 1 : 0)`;
+  return `set${size === 8 ? "Big" : ""}Uint${size * 8}(${offset}, ${value}, ${little})`;
+}
+
+function integer(plan: IntegerPlan, offset: string, value: string, little: boolean): string {
+  const { size, signed, form } = plan;
+  if (form === "boolean") return setter(plan, offset, `toBoolean(${value})`, little);
+  const convert = size === 8 ? "toBigint" : "toNumber";
+  const other = `${convert}(${value}, ${size * 8}, ${signed})`;
+  return setter(plan, offset, `${fits(plan, value)} ? ${value} : ${other}`, little);
 }

@@ -6,11 +6,12 @@
  */
 
 import type { Backend, BackendOptions } from "./codec-backend.ts";
-import { failed, outside, restLength, ViewCache } from "./codec-backend.ts";
+import { failed, LOOP_BYTES, outside, restLength, ViewCache } from "./codec-backend.ts";
 import { readBits, writeBits } from "./codec-bits.ts";
-import { isScalar } from "./codec-encode.ts";
-import { prefix, surface } from "./codec-fault.ts";
+import { encoderOf, isScalar } from "./codec-encode.ts";
+import { isBytes, prefix, surface } from "./codec-fault.ts";
 import { DecodeGenerator } from "./codec-generate-decode.ts";
+import { directFunction } from "./codec-generate-direct.ts";
 import { EncodeGenerator } from "./codec-generate-encode.ts";
 import { safe, toBigint, toBoolean, toFloat, toNumber } from "./codec-number.ts";
 import { memberOf, writeChoice, writeRawArray, writeRawRecord } from "./codec-object.ts";
@@ -27,7 +28,9 @@ import {
 
 /** All that generated text calls by name. */
 const helpers = {
+  encoderOf,
   failed,
+  isBytes,
   memberOf,
   outside,
   prefix,
@@ -58,7 +61,8 @@ const helpers = {
  * --disallow-code-generation-from-strings`, or a page whose content security policy has no
  * `unsafe-eval`.
  */
-export function generate({ plan, little, root }: BackendOptions): Backend {
+export function generate(options: BackendOptions): Backend {
+  const { plan, little, root } = options;
   const source = new Source(helpers, little);
   const decoder = new DecodeGenerator(source);
   const decode = decoder.function(plan);
@@ -83,28 +87,41 @@ export function generate({ plan, little, root }: BackendOptions): Backend {
     if (!(o >= 0 && o + ${size} <= e)) throw outside(${name}, ${size}, o, e);
     ${value}
   }`);
-  // A loop of its own for the one type: what a small structure costs is the allocation of its object.
-  source.add(`function decodeRecords(v, places, from, count, values, base) {
-    let i = from, o = 0;
+  // A loop for the one type, into which the engine puts the cursor's steps: from a full ring, 8 ns a
+  // record against 10 with a loop that finds the records and another that decodes them.
+  source.add(`function decodeRecords(c, v, x, from, to) {
+    let i = from, s = 0, o = -1;
     try {
-      for (; i < count; i++) {
-        o = places[2 * i];
-        const n = places[2 * i + 1];
-        if (n < ${size}) break;
+      while (i < to && s < ${LOOP_BYTES} && (o = c.next()) >= 0) {
+        const n = c.length;
+        if (n < ${size}) { c.back(o); break; }
         ${isFlexible(plan) ? `const e = n > ${size} ? o + n : 0;` : ""}
-        values[base + i] = ${decoder.value(plan)};
+        x[i] = ${decoder.value(plan)};
+        i++;
+        s += n;
       }
-      return i;
-    } catch (c) { throw failed(c, ${name}, ${size}, o, v); }
+    } catch { c.back(o); }
+    c.count(i - from, s);
+    return i;
   }`);
-  const decoders = "decode, decodeView, decodeRecords";
-  if (!isScalar(plan)) return source.evaluate(`{ ${decoders}, write: ${write} }`) as Backend;
+  const made = `decode, decodeView, decodeRecords, write: ${write}`;
+  const direct = directFunction(source, plan);
+  const isWhole = direct === undefined && !isScalar(plan);
+  if (isWhole) return source.evaluate(`{ ${made} }`) as Backend;
+  // Bytes in a structure take 16 ns this way and 45 by the general encoder, four integers 18 and 42.
+  const general = `const whole = encoderOf(${write}, ${source.constant(options)});`;
+  if (direct !== undefined) source.add(general);
   source.add(`function encode(x, b, offset = 0) {
     const v = b === ${cache}.bytes ? ${cache}.view : ${cache}.adopt(b);
     if (!(offset >= 0 && offset + ${size} <= b.length)) {
       throw outside(${name}, ${size}, offset, b.length);
     }
-    try { ${write}(v, ${cache}.base + offset, x); } catch (c) { throw surface(c, ${name}); }
+    const o = ${cache}.base + offset;
+    ${
+      direct === undefined
+        ? `try { ${write}(v, o, x); } catch (c) { throw surface(c, ${name}); }`
+        : `if (!${direct}(v, o, x, b, offset)) whole(x, b, offset);`
+    }
   }`);
-  return source.evaluate(`{ ${decoders}, write: ${write}, encode }`) as Backend;
+  return source.evaluate(`{ ${made}, encode }`) as Backend;
 }

@@ -20,7 +20,8 @@
  */
 
 import type { Btf } from "./btf.ts";
-import type { Backend, BackendOptions, ViewRecords } from "./codec-backend.ts";
+import type { Backend, BackendOptions, RecordCursor } from "./codec-backend.ts";
+import { recordDecoder } from "./codec-backend.ts";
 import { bytesPlan, compilePlan } from "./codec-compile.ts";
 import { encoderOf } from "./codec-encode.ts";
 import { generate } from "./codec-generate.ts";
@@ -67,17 +68,16 @@ export interface ViewCodec<T = unknown> extends Codec<T> {
    */
   decodeView(view: DataView, offset: number, end?: number): T;
   /**
-   * Decodes the values `from` to before `count`: value `i` has `places[2 * i + 1]` bytes at
-   * `places[2 * i]` of the view, and becomes `values[base + i]`. Stops before one that has fewer
-   * bytes than the type; gives the index of the first that was not decoded.
+   * Decodes the records that a cursor goes over, as `values[from]` to before `values[to]`, and gives the
+   * index of the first that it did not fill. Ends before a record that has fewer bytes than the type, or
+   * cannot be decoded, and after some 256 KiB.
    */
   decodeRecords(
+    cursor: RecordCursor,
     view: DataView,
-    places: Uint32Array,
-    from: number,
-    count: number,
     values: T[],
-    base: number,
+    from: number,
+    to: number,
   ): number;
 }
 
@@ -135,24 +135,11 @@ function makeCodec(options: BackendOptions, name: string): ViewCodec {
   const {
     decode,
     decodeView,
-    decodeRecords = recordsDecoder(decodeView, options.plan.size),
+    decodeRecords = recordDecoder(decodeView, options.plan.size),
     write,
     encode = encoderOf(write, options),
   } = backendOf(options);
   return { size: options.plan.size, typeName: name, decode, decodeView, decodeRecords, encode };
-}
-
-/** Many values by the function for one. */
-function recordsDecoder(decodeView: Backend["decodeView"], size: number): ViewRecords {
-  return (view, places, from, count, values, base) => {
-    for (let index = from; index < count; index++) {
-      const offset = places[2 * index]!;
-      const length = places[2 * index + 1]!;
-      if (length < size) return index;
-      values[base + index] = decodeView(view, offset, offset + length);
-    }
-    return count;
-  };
 }
 
 function backendOf(options: BackendOptions): Backend {

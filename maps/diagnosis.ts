@@ -7,6 +7,7 @@
 import { SyscallError, UnsupportedError } from "../src/error.ts";
 import { MAP_FLAG_SINCE, MAP_TYPE_SINCE } from "../src/features/map-releases.ts";
 import { mayUseBpf } from "../src/sys/capabilities.ts";
+import { isOlder } from "../src/sys/kernel.ts";
 import { MapFlags, MapType, nameOf } from "../src/uapi.ts";
 import { describeDefinition, isPerCpu, type Machine, type MapDefinition } from "./definition.ts";
 import { invalidField } from "./invalid-field.ts";
@@ -113,9 +114,4 @@ function lackOfPrivilege(circumstances: Circumstances): string | undefined {
   return capabilities === undefined
     ? undefined
     : "a security module or the lockdown mode refuses it";
-}
-
-function isOlder(running: { major: number; minor: number }, release: string): boolean {
-  const [major = 0, minor = 0] = release.split(".").map(Number);
-  return running.major < major || (running.major === major && running.minor < minor);
 }

@@ -17,6 +17,8 @@ import { Poller, type Watch } from "../src/sys/poller.ts";
 
 /** Records a millisecond from which a ring is left alone between two looks. */
 const FAST = 16;
+/** Milliseconds for which looks are taken together, as long as the records of a millisecond do not make it fast. */
+const WINDOW = 1;
 /** Milliseconds before another look at a record that its program has not finished. */
 const STALL_PAUSE = 1;
 
@@ -140,15 +142,26 @@ export class Pacer {
   #pauseAfter(turn: Turn): number | undefined {
     this.#records += turn.records;
     if (turn.unfinished || turn.crowded) return 0;
-    const now = performance.now();
-    const records = this.#records;
-    const isFast = records > 0 && records >= FAST * (now - this.#since);
-    this.#since = now;
-    this.#records = 0;
-    this.#stalls = turn.stalled && records === 0 ? this.#stalls + 1 : 0;
+    const isFast = this.#isFast();
+    this.#stalls = turn.stalled && turn.records === 0 ? this.#stalls + 1 : 0;
     // A program finishes its record in less than a microsecond, unless it was interrupted.
     if (turn.stalled) return this.#stalls <= 1 ? 0 : Math.max(this.#pause, STALL_PAUSE);
     return isFast && this.#pause > 0 ? this.#pause : undefined;
+  }
+
+  /**
+   * Whether records come so fast that a pause saves more than it costs. A few that follow each other
+   * closely are no crowd: the next one may be alone.
+   */
+  #isFast(): boolean {
+    const now = performance.now();
+    const elapsed = now - this.#since;
+    const isFast = this.#records >= FAST * Math.max(elapsed, WINDOW);
+    if (isFast || elapsed >= WINDOW) {
+      this.#since = now;
+      this.#records = 0;
+    }
+    return isFast;
   }
 
   #soon(): void {

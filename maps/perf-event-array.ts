@@ -38,8 +38,8 @@ export interface BufferOptions {
   /** Bytes for the records of each CPU, rounded up to a power of two of pages: 256 KiB by default. */
   size?: number | undefined;
   /**
-   * Records of a CPU between two wake-ups. By default a lone record wakes, and none does while many
-   * arrive, since they are looked for every millisecond then. A wake-up costs the program some 6 µs.
+   * Records of a CPU between two wake-ups, 1 by default. None wakes while many arrive, since they are
+   * looked for every millisecond then. A wake-up costs the program some 6 µs.
    */
   wakeupEvents?: number | undefined;
   /** Bytes of a CPU between two wake-ups, in place of `wakeupEvents`. */
@@ -251,11 +251,8 @@ export class PerfEventArray<E = unknown> extends EventMap<
       for (const events of all) events.close();
     };
     try {
-      const put = (which: (events: PerfEvents) => FileDescriptor | undefined) => {
-        for (const events of all) {
-          const event = which(events);
-          if (event !== undefined) this.#slots.set(events.ring.cpu, event.number);
-        }
+      const put = (which: (events: PerfEvents) => FileDescriptor) => {
+        for (const events of all) this.#slots.set(events.ring.cpu, which(events).number);
       };
       put(({ event }) => event);
       const leaveAlone = (alone: boolean) => {
@@ -263,9 +260,7 @@ export class PerfEventArray<E = unknown> extends EventMap<
       };
       const records = new PerfRings(all.map(({ ring }) => ring));
       const fds = all.map(({ event }) => event);
-      const isAdaptive = all[0]?.quiet !== undefined;
-      const pacing = { latched: true, ...(isAdaptive && { leaveAlone }) };
-      return { records, fds, pacing, close };
+      return { records, fds, pacing: { latched: true, leaveAlone }, close };
     } catch (error) {
       close();
       throw error;

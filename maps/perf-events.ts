@@ -2,8 +2,9 @@
  * The perf events into which programs of each CPU write, and whom they wake.
  *
  * A wake-up for each record costs the program 6 to 7 µs, and none delays a lone record. So each CPU has
- * two events that share a buffer: one wakes at each record, the other at a quarter of the buffer, and
- * the array has the second while the buffer is looked at every millisecond anyway.
+ * two events that share a buffer: one wakes at each record or as it was asked for, the other when half
+ * of the buffer is full, and the array has the second while the buffer is looked at every millisecond
+ * anyway.
  *
  * @module
  */
@@ -37,8 +38,8 @@ export class PerfEvents {
   readonly ring: PerfRing;
   /** The event that wakes as it was asked for, or at each record. Owns the buffer. */
   readonly event: FileDescriptor;
-  /** The event that wakes rarely; undefined when it was said how often to wake. */
-  readonly quiet: FileDescriptor | undefined;
+  /** The event that wakes rarely. */
+  readonly quiet: FileDescriptor;
   readonly #mapping: Mapping;
 
   private constructor(
@@ -52,7 +53,6 @@ export class PerfEvents {
       opened.push(resource);
       return resource;
     };
-    const isAdaptive = wakeupEvents === undefined && wakeupWatermark === undefined;
     this.event = keep(
       openEvent(
         open,
@@ -63,10 +63,8 @@ export class PerfEvents {
     const page = pageSize();
     this.#mapping = keep(Mapping.map(this.event, page + options.size, { writable: true }));
     this.ring = new PerfRing(this.#mapping.buffer, page, cpu);
-    if (isAdaptive) {
-      this.quiet = keep(openEvent(open, cpu, { wakeupWatermark: options.size >>> 2 }));
-      perfSetOutput(this.quiet, this.event);
-    }
+    this.quiet = keep(openEvent(open, cpu, { wakeupWatermark: options.size >>> 2 }));
+    perfSetOutput(this.quiet, this.event);
   }
 
   /** Opens the events of each CPU that is online and below `limit`, by `open`. Throws SyscallError. */
@@ -88,7 +86,7 @@ export class PerfEvents {
 
   close(): void {
     this.#mapping.close();
-    this.quiet?.close();
+    this.quiet.close();
     this.event.close();
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { RecordDecoder } from "../btf/codec-backend.ts";
 import type { PerfRing } from "./perf-ring.ts";
 import type { RecordCallback, RecordSource } from "./reading.ts";
 
@@ -102,18 +103,14 @@ export class PerfRings implements RecordSource {
     return count;
   }
 
-  /** As `PerfRing.gather`, of one CPU at a time. */
-  gather(places: Uint32Array, limit: number): number {
+  /** As `PerfRing.decode`, of one CPU at a time. */
+  decode<T>(decoder: RecordDecoder<T>, values: T[], from: number, to: number): number {
     for (let tried = 0; tried < this.rings.length && !this.halted; tried++) {
-      const count = this.#current.gather(places, limit);
-      if (count > 0 || this.#current.available > 0) return count;
+      const end = this.#current.decode(decoder, values, from, to);
+      if (end > from || this.#current.available > 0) return end;
       this.#next();
     }
-    return 0;
-  }
-
-  ungather(): void {
-    this.#current.ungather();
+    return from;
   }
 
   /** Goes to the next buffer. The space of what was read is free before that of others is. */

@@ -9,6 +9,8 @@
  * @module
  */
 
+import type { RecordDecoder } from "../btf/codec-backend.ts";
+import { onAbort } from "./abort.ts";
 import type { Pacer, Turn } from "./pacer.ts";
 import type { ValueMemory } from "./types.ts";
 
@@ -45,12 +47,11 @@ export interface RecordSource extends ValueMemory {
   /** Shows every record of the snapshot, at most `limit` of them; how many there were. */
   walk(callback: RecordCallback, limit: number): number;
   /**
-   * Goes over records that stand in `view`, at most `limit`, and notes offset and length of each in
-   * `places`. They stay there until the next {@link release}. 0 where only a walk tells what is next.
+   * Decodes records that stand in `view`, as `values[from]` to before `values[to]`, and gives the index
+   * of the first that it did not fill. Ends before a record that only a walk can show, or only a walk
+   * can refuse, and now and then by itself. Counted as taken, they stay there until {@link release}.
    */
-  gather(places: Uint32Array, limit: number): number;
-  /** Makes undone what {@link gather} took, before the next {@link release}. */
-  ungather(): void;
+  decode<T>(decoder: RecordDecoder<T>, values: T[], from: number, to: number): number;
 }
 
 /** The most that one turn takes before timers and other streams have theirs. */
@@ -121,7 +122,7 @@ export abstract class Reading {
   protected readonly source: RingSource;
   protected readonly budget: Limits;
   readonly #signal: AbortSignal | undefined;
-  #abort: (() => void) | undefined;
+  #forget: (() => void) | undefined;
   #ring: RecordSource | undefined;
   #pacer: Pacer | undefined;
   #ended = false;
@@ -147,8 +148,7 @@ export abstract class Reading {
     }
     const ring = this.source.claim(this);
     this.#ring = ring;
-    this.#abort = () => this.end();
-    this.#signal?.addEventListener("abort", this.#abort);
+    if (this.#signal !== undefined) this.#forget = onAbort(this.#signal, () => this.end());
     ring.snapshot();
     return ring;
   }
@@ -176,7 +176,7 @@ export abstract class Reading {
     if (this.#ended) return;
     this.#ended = true;
     this.#pacer?.close();
-    if (this.#abort !== undefined) this.#signal?.removeEventListener("abort", this.#abort);
+    this.#forget?.();
     if (this.#ring !== undefined) {
       this.#ring.halt();
       this.#ring.release();

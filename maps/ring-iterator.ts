@@ -17,13 +17,18 @@ import {
 } from "./reading.ts";
 import type { EventDecoder, EventDecoders } from "./types.ts";
 
-/** How many records pass between two looks at the clock while records are handed out one by one. */
-const CLOCK_INTERVAL = 16;
+/**
+ * Records that pass at most between two looks at the clock while they are handed out one by one: a look takes
+ * as long as all else that is done for a record.
+ */
+const CLOCK_INTERVAL = 64;
 
 /** Events of one array at most. */
 const LARGEST_BATCH = 1024;
-/** Where their records are; nothing else runs between looking for them and decoding. */
-const PLACES = new Uint32Array(2 * LARGEST_BATCH);
+/** Records that a walk takes at most in a stream whose records are shorter than their type. */
+const MOST_ODD = 64;
+/** Bytes that a record takes at least beside those of its type, of rings and of perf buffers. */
+const LEAST_HEADER = 8;
 
 /** A ring as an async iterator. Calls of `next` are answered in their order. */
 abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<T> {
@@ -125,6 +130,8 @@ abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<
 export class RecordIterator<E> extends RingIterator<E> {
   readonly #decode: EventDecoder<E>;
   #taken = 0;
+  /** How many are to be taken before the next look at the clock. */
+  #look = 1;
   #found = 0;
   #deadline = Number.POSITIVE_INFINITY;
   #spent = false;
@@ -143,6 +150,7 @@ export class RecordIterator<E> extends RingIterator<E> {
     if (this.#taken === 0) {
       this.#found = ring.available;
       this.#deadline = performance.now() + this.budget.milliseconds;
+      this.#look = 1;
     }
     if (this.#taken >= this.budget.records || this.#late()) {
       this.#spent = true;
@@ -165,10 +173,12 @@ export class RecordIterator<E> extends RingIterator<E> {
     return turn;
   }
 
+  /** After 1, 2, 4… records the clock is looked at, so that a slow consumer is noticed soon. */
   #late(): boolean {
-    return (
-      this.#taken > 0 && this.#taken % CLOCK_INTERVAL === 0 && performance.now() >= this.#deadline
-    );
+    const taken = this.#taken;
+    if (taken < this.#look) return false;
+    this.#look = taken + Math.min(taken, CLOCK_INTERVAL);
+    return performance.now() >= this.#deadline;
   }
 }
 
@@ -222,41 +232,44 @@ export class BatchIterator<E> extends RingIterator<E[]> {
   }
 
   /**
-   * Takes at most `limit` records: where they are first, then what they are. So each of the two loops
-   * is short, and nothing is called for a record but what decodes it.
+   * Takes at most `limit` records: those that are as expected by a loop that is made for them, others
+   * by a walk, which says what is wrong with a record, or that there is no more.
    */
   #collect(ring: RecordSource, limit: number): E[] {
-    const { one, many } = this.#decoders;
+    const { one, many, size } = this.#decoders;
+    const events: E[] = new Array<E>(most(ring, size, limit));
+    let count = 0;
+    let odd = 1;
     const each: RecordCallback = (_, offset, length) => {
-      events.push(one(ring, offset, length));
+      events[count] = one(ring, offset, length);
+      count++;
     };
-    let events: E[] = [];
     try {
-      while (events.length < limit) {
-        const base = events.length;
-        const count = ring.gather(PLACES, limit - base);
-        if (count === 0) {
-          if (ring.walk(each, 1) === 0) break;
-          continue;
-        }
-        // An array that grows is copied several times: 2 ns for each event.
-        if (base === 0) events = new Array<E>(count);
-        try {
-          many(ring, PLACES, count, events, base);
-        } catch {
-          // The walk meets the same record again, and takes none behind it.
-          events.length = base;
-          ring.ungather();
-          ring.walk(each, count);
+      while (count < limit) {
+        const end = ring.decode(many, events, count, Math.min(events.length, limit));
+        if (end === count) {
+          if (ring.walk(each, Math.min(odd, limit - count)) === 0) break;
+          odd = Math.min(2 * odd, MOST_ODD);
+        } else {
+          if (end - count >= odd) odd = 1;
+          count = end;
         }
         ring.release();
-        if (performance.now() >= this.#deadline) break;
+        if (ring.available === 0 || performance.now() >= this.#deadline) break;
+        // An array that grows by itself is copied several times: 5 ns for each event.
+        if (count < limit) events.length = count + most(ring, size, limit - count);
       }
     } catch (error) {
       // What was decoded before the record that cannot be is not lost.
-      if (events.length === 0) throw error;
+      if (count === 0) throw error;
       this.#error = { value: error };
     }
+    if (events.length > count) events.length = count;
     return events;
   }
+}
+
+/** How many records the ring can hold, up to `limit`, if each has the bytes of its type. */
+function most(ring: RecordSource, size: number, limit: number): number {
+  return Math.min(limit, Math.ceil(ring.available / (size + LEAST_HEADER)));
 }

@@ -8,6 +8,7 @@
 
 import { closedError, type FileDescriptor } from "../src/sys/fd.ts";
 import { Poller, type Watch } from "../src/sys/poller.ts";
+import { onAbort } from "./abort.ts";
 
 /**
  * Milliseconds between two looks that nobody asked for: a program may empty the ring without waking
@@ -61,7 +62,7 @@ export class RoomQueue {
         // What is behind it may be smaller.
         this.#serve();
       };
-      const settled = () => signal?.removeEventListener("abort", abort);
+      const settled = signal === undefined ? () => {} : onAbort(signal, abort);
       const waiter: Waiter = {
         attempt,
         ref,
@@ -74,7 +75,6 @@ export class RoomQueue {
           reject(error);
         },
       };
-      signal?.addEventListener("abort", abort);
       this.#waiters.push(waiter);
       this.#serve();
     });

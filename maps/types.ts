@@ -7,6 +7,8 @@
  */
 
 import type { ViewCodec } from "../btf/codec.ts";
+import { type RecordCursor, type RecordDecoder, recordDecoder } from "../btf/codec-backend.ts";
+import { readBytes } from "../btf/codec-text.ts";
 import { type Btf, type Codec, type CodecOptions, codecOf, Kind, resolve } from "../btf/index.ts";
 import { alignUp } from "../src/bytes.ts";
 import type { MapSpec } from "../src/spec/types.ts";
@@ -231,35 +233,19 @@ export type EventDecoder<E> = (memory: ValueMemory, offset: number, length: numb
 /** How records become events, one by one or many at once. */
 export interface EventDecoders<E> {
   readonly one: EventDecoder<E>;
-  /**
-   * Decodes `count` records, as `events[base]` and those behind it: `places` has offset and length of
-   * each, one after another.
-   */
-  many(memory: ValueMemory, places: Uint32Array, count: number, events: E[], base: number): void;
+  /** Decodes those that have at least `size` bytes, as `one` would; see `ViewCodec.decodeRecords`. */
+  many(cursor: RecordCursor, view: DataView, values: E[], from: number, to: number): number;
+  readonly size: number;
 }
 
 /** Decodes records as {@link eventDecoder}, many at once by a loop that is made for the type. */
 export function eventDecoders<E>(codec: ViewCodec | undefined): EventDecoders<E> {
   const one = eventDecoder<E>(codec);
-  if (codec === undefined) {
-    const many: EventDecoders<E>["many"] = (memory, places, count, events, base) => {
-      for (let index = 0; index < count; index++) {
-        events[base + index] = one(memory, places[2 * index]!, places[2 * index + 1]!);
-      }
-    };
-    return { one, many };
+  if (codec !== undefined) {
+    return { one, many: codec.decodeRecords as RecordDecoder<E>, size: codec.size };
   }
-  const { decodeRecords } = codec as ViewCodec<E>;
-  const many: EventDecoders<E>["many"] = (memory, places, count, events, base) => {
-    let index = 0;
-    for (;;) {
-      index = decodeRecords(memory.view, places, index, count, events, base);
-      if (index === count) return;
-      events[base + index] = one(memory, places[2 * index]!, places[2 * index + 1]!);
-      index++;
-    }
-  };
-  return { one, many };
+  const many = recordDecoder((view, offset, end) => readBytes(view, offset, end - offset) as E, 0);
+  return { one, many, size: 0 };
 }
 
 /**

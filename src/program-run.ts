@@ -13,18 +13,8 @@ import {
   contextValue,
 } from "./program-context.ts";
 import type { ProgramTestRunOptions, ProgramTestRunResult } from "./sys/bpf.ts";
-import { release } from "./sys/kernel.ts";
-import { nameOf, ProgramType } from "./uapi.ts";
-
-/** Flags of a run (`BPF_F_TEST_*` of include/uapi/linux/bpf.h). */
-export const RunFlags = {
-  /** `BPF_F_TEST_RUN_ON_CPU`, Linux 5.10: a raw tracepoint program is run on CPU `cpu`; set where that is given. */
-  RUN_ON_CPU: 0x1,
-  /** `BPF_F_TEST_XDP_LIVE_FRAMES`, Linux 5.18: packets take the way that the XDP program says. */
-  XDP_LIVE_FRAMES: 0x2,
-  /** `BPF_F_TEST_SKB_CHECKSUM_COMPLETE`, Linux 6.11: the packet has its checksum. */
-  SKB_CHECKSUM_COMPLETE: 0x4,
-} as const;
+import { isOlder, type KernelRelease, release } from "./sys/kernel.ts";
+import { nameOf, ProgramType, RunFlags } from "./uapi.ts";
 
 /** What a program is run on, and how. */
 export interface RunOptions {
@@ -203,7 +193,7 @@ export function explainRun(
   error: unknown,
   program: Runnable,
   options: RunOptions,
-  kernel: Kernel = release(),
+  kernel: Pick<KernelRelease, "major" | "minor"> = release(),
 ): unknown {
   if (!(error instanceof SyscallError)) return error;
   const doing = `run program ${program.name}`;
@@ -248,15 +238,4 @@ export function explainRun(
   }
   const given = OPTIONS.filter((name) => options[name] !== undefined);
   return say(`programs of type ${type} do not take these ${given.join(", ") || "defaults"}`);
-}
-
-/** A release of Linux. */
-interface Kernel {
-  readonly major: number;
-  readonly minor: number;
-}
-
-function isOlder(kernel: Kernel, since: string): boolean {
-  const [major = 0, minor = 0] = since.split(".").map(Number);
-  return kernel.major < major || (kernel.major === major && kernel.minor < minor);
 }

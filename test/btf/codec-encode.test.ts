@@ -54,6 +54,83 @@ test("nothing of one value is left in the next", () => {
   }
 });
 
+test("a flat structure is written in its place, all of it or nothing", () => {
+  const types = new Types();
+  const flat = types.struct("flat", 48, [
+    ["flag", types.bool, 0],
+    ["small", types.s16, 16],
+    ["bytes", types.array(types.u8, 8), 32],
+    ["ratio", types.f32, 96],
+    ["exact", types.f64, 128],
+    ["wide", types.u64, 192],
+    ["signed", types.s64, 256],
+    ["end", types.u8, 320],
+  ]);
+  const btf = types.btf();
+  for (const int64 of ["bigint", "number"] as const) {
+    const [generated, interpreted] = bothCodecs(btf, flat, { int64 });
+    const good = {
+      flag: true,
+      small: -2,
+      bytes: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+      ratio: 1.1,
+      exact: -0,
+      wide: int64 === "bigint" ? 2n ** 64n - 1n : Number.MAX_SAFE_INTEGER,
+      signed: int64 === "bigint" ? -5n : 5,
+      end: 255,
+    };
+    const others: Partial<Record<keyof typeof good, unknown>>[] = [
+      {},
+      { signed: -7 },
+      { wide: 77n, signed: -(2n ** 63n) },
+      { wide: 2 ** 32, signed: 2 ** 53 - 1 },
+      { flag: 1 },
+      { ratio: Number.NaN, exact: Number.POSITIVE_INFINITY },
+      { ratio: Number.NEGATIVE_INFINITY },
+      { ratio: 1e39 },
+      { bytes: [1, 2, 3, 4, 5, 6, 7, 8] },
+      { bytes: Buffer.from("12345678") },
+      { bytes: new Uint8Array(7) },
+      { small: 2 ** 15 },
+      { small: 1n },
+      { wide: -1n },
+      { wide: 2n ** 64n },
+      { wide: -1 },
+      { end: 256 },
+      { end: "1" },
+      { end: undefined },
+      { more: 1 } as object,
+    ];
+    for (const other of others) {
+      const value = { ...good, ...other };
+      // In another order, the general encoder writes it.
+      const reversed = Object.fromEntries(Object.entries(value).reverse());
+      const results = [generated!, interpreted!].flatMap((codec) =>
+        [value, reversed].map((each) => {
+          const bytes = new Uint8Array(64).fill(0xff);
+          try {
+            codec.encode(each, bytes, 8);
+            return toHex(bytes);
+          } catch (error) {
+            assert.ok(bytes.every((byte) => byte === 0xff));
+            return String(error);
+          }
+        }),
+      );
+      assert.equal(results, new Array(4).fill(results[0]), Object.keys(other).join());
+    }
+    const bytes = new Uint8Array(64);
+    generated!.encode(good, bytes);
+    // What is to be copied lies where other members go.
+    const given = bytes.slice(10, 18);
+    generated!.encode({ ...good, bytes: bytes.subarray(10, 18), exact: 7 }, bytes);
+    assert.equal(bytes.subarray(4, 12), given);
+    for (const bad of [null, 5, [], "x", {}]) {
+      assert.throws(() => generated!.encode(bad, bytes), isA(TypeError));
+    }
+  }
+});
+
 test("the same memory is no less checked the second time", () => {
   const types = new Types();
   for (const codec of bothCodecs(types.btf(), types.u32)) {

@@ -7,6 +7,7 @@
 import type { Btf } from "../../btf/btf.ts";
 import type { Codec, CodecOptions, ViewCodec } from "../../btf/codec.ts";
 import type { Backend, BackendOptions } from "../../btf/codec-backend.ts";
+import { recordDecoder } from "../../btf/codec-backend.ts";
 import { compilePlan } from "../../btf/codec-compile.ts";
 import { encoderOf } from "../../btf/codec-encode.ts";
 import { generate } from "../../btf/codec-generate.ts";
@@ -80,7 +81,7 @@ export class Types extends BtfBuilder {
 }
 
 /** A codec made by one back-end; `root` in messages is `value`. */
-export interface NamedCodec extends Omit<ViewCodec, "decodeRecords"> {
+export interface NamedCodec extends ViewCodec {
   readonly backend: "generated" | "interpreted";
 }
 
@@ -90,8 +91,14 @@ export function bothCodecs(btf: Btf, id: number, options: CodecOptions = {}): Na
   const little = options.littleEndian ?? btf.littleEndian;
   const make = (backend: NamedCodec["backend"], by: (input: BackendOptions) => Backend) => {
     const input = { plan, little, root: "value" };
-    const { decode, decodeView, write, encode = encoderOf(write, input) } = by(input);
-    return { backend, size: plan.size, typeName: "", decode, decodeView, encode };
+    const {
+      decode,
+      decodeView,
+      decodeRecords = recordDecoder(decodeView, plan.size),
+      write,
+      encode = encoderOf(write, input),
+    } = by(input);
+    return { backend, size: plan.size, typeName: "", decode, decodeView, decodeRecords, encode };
   };
   return [make("generated", generate), make("interpreted", interpret)];
 }

@@ -5,9 +5,9 @@
  */
 
 import { assemble, type Statement } from "../../src/asm/index.ts";
-import { hostLittleEndian } from "../../src/bytes.ts";
-import { CollectionSpec } from "../../src/collection.ts";
+import type { CollectionSpec } from "../../src/collection.ts";
 import type { Reference } from "../../src/spec/index.ts";
+import { objectOf } from "../helper/object.ts";
 import type { objectWith } from "./double.ts";
 
 /**
@@ -27,31 +27,5 @@ export function programWith(
       return { slot: Number(slot), kind: "ksym" as const, name };
     }),
   ];
-  return new CollectionSpec({
-    byteOrder: hostLittleEndian ? "little" : "big",
-    license: "GPL",
-    kernelVersion: 0,
-    maps: {},
-    variables: {},
-    layout: { sections: {}, staticFunctions: [] },
-    ...symbols,
-    programs: {
-      program: {
-        name: "program",
-        section: "program",
-        type,
-        attachType: 0,
-        attachTypeOptional: false,
-        attachTo: "",
-        attachBtf: false,
-        flags: 0,
-        autoload: true,
-        instructions: bytes,
-        functions: [],
-        lines: [],
-        coreRelocations: [],
-        references,
-      },
-    },
-  });
+  return objectOf(bytes, { name: "program", section: "program", type, references }, symbols);
 }

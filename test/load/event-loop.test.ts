@@ -5,11 +5,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { alu, assemble, exit, jumpIf, label } from "../../src/asm/index.ts";
-import { hostLittleEndian } from "../../src/bytes.ts";
-import { CollectionSpec } from "../../src/collection.ts";
-import { ProgramType } from "../../src/uapi.ts";
+import type { CollectionSpec } from "../../src/collection.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { objectOf } from "../helper/object.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 
 const test = suite("load: event loop");
@@ -26,35 +25,7 @@ function loop(times: number): CollectionSpec {
     alu("r0", "=", 0),
     exit(),
   ]);
-  return new CollectionSpec({
-    byteOrder: hostLittleEndian ? "little" : "big",
-    license: "GPL",
-    kernelVersion: 0,
-    btf: undefined,
-    maps: {},
-    variables: {},
-    kconfig: [],
-    ksyms: [],
-    layout: { sections: {}, staticFunctions: [] },
-    programs: {
-      main: {
-        name: "main",
-        section: "socket",
-        type: ProgramType.SOCKET_FILTER,
-        attachType: 0,
-        attachTypeOptional: false,
-        attachTo: "",
-        attachBtf: false,
-        flags: 0,
-        autoload: true,
-        instructions: bytes,
-        functions: [],
-        lines: [],
-        coreRelocations: [],
-        references: [],
-      },
-    },
-  });
+  return objectOf(bytes);
 }
 
 /** Longest time between two turns of a timer of 10 ms while `body` runs, and how long that takes, in milliseconds. */

@@ -5,7 +5,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { alu, assemble, exit } from "../../src/asm/index.ts";
-import { hostLittleEndian } from "../../src/bytes.ts";
 import { CollectionSpec } from "../../src/collection.ts";
 import { BpfError, SyscallError } from "../../src/error.ts";
 import type { Program } from "../../src/program.ts";
@@ -16,6 +15,7 @@ import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { isOlderThan, type KernelNeeds, kernelTest } from "../helper/kernel.ts";
 import { isConfigKnown, missingConfig } from "../helper/kernel-config.ts";
+import { objectOf } from "../helper/object.ts";
 import { TRAMPOLINES } from "../helper/trampolines.ts";
 
 const test = suite("load: program types");
@@ -132,31 +132,7 @@ function object(
 ): CollectionSpec {
   const { bytes } = assemble([alu("r0", "=", returned), exit()]);
   const { prefix: _, ...meaning } = sectionMeaning(section);
-  return new CollectionSpec({
-    byteOrder: hostLittleEndian ? "little" : "big",
-    license: "GPL",
-    kernelVersion: 0,
-    btf: undefined,
-    maps: {},
-    variables: {},
-    kconfig: [],
-    ksyms: [],
-    layout: { sections: {}, staticFunctions: [] },
-    programs: {
-      main: {
-        name: "main",
-        section,
-        ...meaning,
-        autoload: true,
-        instructions: bytes,
-        functions: [],
-        lines: [],
-        coreRelocations: [],
-        references: [],
-        ...change,
-      },
-    },
-  });
+  return objectOf(bytes, { section, ...meaning, ...change });
 }
 
 /** No kernel of the matrix has it; without it, what is said of that is tested. */

@@ -19,13 +19,13 @@ import {
   loadMap,
   loadMapValue,
   type Statement,
-  setImm,
   store,
 } from "../../src/asm/index.ts";
 import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
-import { btfLoad, programLoad, programTestRun } from "../../src/sys/bpf.ts";
+import { btfLoad, programTestRun } from "../../src/sys/bpf.ts";
 import type { FileDescriptor } from "../../src/sys/fd.ts";
 import { MapType, ProgramType } from "../../src/uapi.ts";
+import { loadAssembled } from "./small-program.ts";
 import { mapSpec } from "./specs.ts";
 import { addInt } from "./types-builder.ts";
 
@@ -70,33 +70,24 @@ export class DrainProgram implements Disposable {
     this.#seen = createMap(
       mapSpec({ name: "seen", type: MapType.RINGBUF, maxEntries: 0x10_0000 }),
     ) as RingBuffer<Uint8Array>;
-    const { bytes, references, labels } = assemble(STATEMENTS);
-    const descriptors: Record<string, number> = {
-      ring: ring.fd.number,
-      state: this.#state.fd.number,
-      seen: this.#seen.fd.number,
-    };
-    for (const { slot, name } of references) {
-      setImm(viewOf(bytes), slot, hostLittleEndian, descriptors[name]!);
-    }
+    const assembled = assemble(STATEMENTS);
     const types = functionTypes();
     const { fd: btf } = btfLoad(types.bytes);
-    const functionInfo = new Uint32Array([0, types.main, labels.get("take")!, types.take]);
-    const result = programLoad(
-      {
-        type: ProgramType.SOCKET_FILTER,
-        license: "GPL",
-        name: "drain",
-        instructions: bytes,
-        btf,
-        functionInfo: new Uint8Array(functionInfo.buffer),
-        functionInfoRecordSize: 8,
-      },
-      { level: 1, size: 0x1_0000 },
-    );
+    const functionInfo = new Uint32Array([
+      0,
+      types.main,
+      assembled.labels.get("take")!,
+      types.take,
+    ]);
+    const maps = { ring, state: this.#state, seen: this.#seen };
+    this.fd = loadAssembled(assembled, maps, {
+      type: ProgramType.SOCKET_FILTER,
+      name: "drain",
+      btf,
+      functionInfo: new Uint8Array(functionInfo.buffer),
+      functionInfoRecordSize: 8,
+    });
     btf.close();
-    if (result.fd === undefined) throw new Error(`errno ${result.errno}: ${result.log}`);
-    this.fd = result.fd;
   }
 
   /**

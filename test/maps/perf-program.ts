@@ -6,92 +6,40 @@
  */
 
 import { createMap } from "../../maps/create.ts";
-import type { ArrayMap, PerfEventArray } from "../../maps/index.ts";
+import type { PerfEventArray } from "../../maps/index.ts";
 import {
   alu,
-  assemble,
   call,
   exit,
   jumpIf,
   label,
-  load,
   loadMap,
-  loadMapValue,
   type Statement,
-  setImm,
   store,
 } from "../../src/asm/index.ts";
-import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
-import { programLoad, programTestRun } from "../../src/sys/bpf.ts";
-import type { FileDescriptor } from "../../src/sys/fd.ts";
+import { programTestRun } from "../../src/sys/bpf.ts";
 import { MapType, ProgramType } from "../../src/uapi.ts";
+import { CountingProgram, NUMBERED, REFUSED } from "./counting-program.ts";
 import { mapSpec } from "./specs.ts";
 
+/** `BPF_F_TEST_RUN_ON_CPU` */
+const RUN_ON_CPU = 1;
+
 /** A program that writes one record of `size` bytes, a multiple of 8, each time it runs. */
-export class PerfProgram implements Disposable {
-  readonly fd: FileDescriptor;
-  readonly #counter: ArrayMap;
-
-  constructor(events: PerfEventArray, size = 16) {
-    this.#counter = createMap(
-      mapSpec({ name: "counter", type: MapType.ARRAY, maxEntries: 1, valueSize: 16 }),
-    ) as ArrayMap;
-    const { bytes, references } = assemble(statements(size));
-    const descriptors: Record<string, number> = {
-      events: events.fd.number,
-      counter: this.#counter.fd.number,
-    };
-    for (const { slot, name } of references) {
-      setImm(viewOf(bytes), slot, hostLittleEndian, descriptors[name]!);
-    }
-    const result = programLoad(
-      { type: ProgramType.SOCKET_FILTER, license: "GPL", name: "write", instructions: bytes },
-      { level: 1, size: 0x1_0000 },
-    );
-    if (result.fd === undefined) throw new Error(`errno ${result.errno}: ${result.log}`);
-    this.fd = result.fd;
+export class PerfProgram extends CountingProgram {
+  /** A raw tracepoint's can be run on any CPU, once at a time. */
+  constructor(events: PerfEventArray, size = 16, type: number = ProgramType.SOCKET_FILTER) {
+    super(statements(size), { events }, { type });
   }
 
-  /** Runs the program so many times. */
-  run(times: number): void {
-    programTestRun(this.fd, { data: new Uint8Array(64), repeat: times });
-  }
-
-  /** Records that were made, whether there was room or not: the next sequence number. */
-  get made(): number {
-    return this.#count(0);
-  }
-
-  /** Records that the helper refused. */
-  get refused(): number {
-    return this.#count(8);
-  }
-
-  close(): void {
-    this.fd.close();
-    this.#counter.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  #count(offset: number): number {
-    return Number(viewOf(this.#counter.raw.get(0)!).getBigUint64(offset, hostLittleEndian));
+  /** Runs the program of a raw tracepoint once on this CPU. */
+  runOn(cpu: number): void {
+    programTestRun(this.fd, { cpu, flags: RUN_ON_CPU });
   }
 }
 
 function statements(size: number): Statement[] {
-  const body: Statement[] = [
-    alu("r9", "=", "r1"),
-    // Only one thread runs a program at a time.
-    loadMapValue("r6", "counter"),
-    load("r7", "u64", "r6", 0),
-    alu("r1", "=", "r7"),
-    alu("r1", "+=", 1),
-    store("u64", "r6", 0, "r1"),
-    store("u64", "r10", -size, "r7"),
-  ];
+  const body: Statement[] = [alu("r9", "=", "r1"), ...NUMBERED, store("u64", "r10", -size, "r7")];
   for (let at = 8; at < size; at += 8) body.push(store("u64", "r10", at - size, at));
   body.push(
     alu("r1", "=", "r9"),
@@ -103,9 +51,7 @@ function statements(size: number): Statement[] {
     alu("r5", "=", size),
     call("perf_event_output"),
     jumpIf("r0", "==", 0, "end"),
-    load("r1", "u64", "r6", 8),
-    alu("r1", "+=", 1),
-    store("u64", "r6", 8, "r1"),
+    ...REFUSED,
     label("end"),
     alu("r0", "=", 0),
     exit(),

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { recordDecoder } from "../../btf/codec-backend.ts";
 import { PerfRing } from "../../maps/perf-ring.ts";
 import { PerfRings } from "../../maps/perf-rings.ts";
 import { BpfError } from "../../src/error.ts";
@@ -18,6 +19,10 @@ class Producer {
   constructor(start = 0n) {
     this.#head[0] = start;
     this.#tail[0] = start;
+  }
+
+  get head(): bigint {
+    return this.#head[0]!;
   }
 
   get tail(): bigint {
@@ -91,41 +96,66 @@ test("records that go on at the beginning are whole, whatever the place", () => 
   }
 });
 
-test("gathered samples end before a loss and a record that wraps, and are taken back", () => {
+test("a loop decodes samples, and ends before a loss and a record that wraps", () => {
   const producer = new Producer();
   const ring = new PerfRing(producer.memory, PAGE, 0);
   const rings = new PerfRings([ring]);
-  const places = new Uint32Array(32);
-  const gather = (): number[] => {
-    const count = rings.gather(places, 16);
-    return Array.from({ length: count }, (_, index) => rings.bytes[places[2 * index]!]!);
+  const decoder = recordDecoder((view, offset) => {
+    const value = view.getUint8(offset);
+    if (value === 9) throw new Error("no");
+    return value;
+  }, 4);
+  const decode = (limit = 16): number[] => {
+    const values: number[] = [];
+    assert.is(rings.decode(decoder, values, 0, limit), values.length);
+    return values;
   };
-  for (const value of [1, 2]) producer.sample(4, value);
+  for (const value of [1, 2, 9]) producer.sample(4, value);
   producer.lost(5n);
   producer.sample(4, 3);
   rings.snapshot();
-  assert.equal(gather(), [1, 2]);
-  rings.ungather();
-  assert.is(ring.consumed, 0);
-  assert.equal(gather(), [1, 2]);
-  assert.equal(gather(), [], "a loss");
+  assert.equal(decode(1), [1]);
+  assert.equal(decode(), [2], "it went back to one that cannot be decoded");
+  assert.equal([ring.consumed, ring.consumedBytes], [2, 8]);
+  assert.equal(decode(), []);
+  rings.walk(() => {}, 1);
+  assert.equal(decode(), [], "a loss");
   assert.equal(drain(rings), [5, [3, 3, 3, 3]]);
-  for (let value = 0; value < 6; value++) producer.sample(4, value);
-  assert.is(drain(rings).length, 6);
+  for (let value = 0; value < 5; value++) producer.sample(4, value);
+  assert.is(drain(rings).length, 5);
   producer.sample(60, 1);
   producer.sample(60, 2);
   producer.sample(4, 3);
   rings.snapshot();
-  assert.equal(gather(), [1]);
-  assert.equal(gather(), [], "a record that wraps");
+  assert.equal(decode(), [1]);
+  assert.equal(decode(), [], "a record that wraps");
   assert.is(
     rings.walk((view, offset, length) => {
       assert.equal([view.getUint8(offset + length - 1), length], [2, 60]);
     }, 1),
     1,
   );
-  assert.equal(gather(), [3]);
+  assert.equal(decode(), [3]);
   assert.is(rings.available, 0);
+  rings.release();
+  assert.is(producer.tail, producer.head);
+});
+
+test("a loop goes on at the beginning, where no record wraps", () => {
+  for (const start of [0n, 2n ** 31n - 256n, 2n ** 32n - 256n]) {
+    const producer = new Producer(start);
+    const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 0)]);
+    const decoder = recordDecoder((view, offset) => view.getUint8(offset), 4);
+    for (let round = 0; round < 200; round++) {
+      for (let value = 1; value < 4; value++) producer.sample(4, value);
+      rings.snapshot();
+      const values: number[] = [];
+      for (let end = 0; end < 3; ) end = rings.decode(decoder, values, end, 9);
+      assert.equal(values, [1, 2, 3], `${start} ${round}`);
+      rings.release();
+      assert.is(producer.tail, producer.head);
+    }
+  }
 });
 
 test("each buffer has its turn, and a limit leaves the rest", () => {
@@ -175,13 +205,24 @@ test("sizes that cannot be are typed errors, not endless walks", () => {
     const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 6)]);
     fill(producer);
     rings.snapshot();
-    assert.throws(
-      () => rings.walk(() => {}, 9),
-      (error: unknown) =>
-        error instanceof BpfError &&
-        error.code === "ERR_RING" &&
-        /^perf buffer of CPU 6: the record at byte 0 claims \d+ bytes/.test(error.message),
+    const isCorrupt = (error: unknown) =>
+      error instanceof BpfError &&
+      error.code === "ERR_RING" &&
+      /^perf buffer of CPU 6: the record at byte 0 claims \d+ bytes/.test(error.message);
+    assert.is(
+      rings.decode(
+        recordDecoder(() => 1, 0),
+        [],
+        0,
+        9,
+      ),
+      0,
+      "only a walk refuses it",
     );
+    assert.throws(() => rings.walk(() => {}, 9), isCorrupt);
+    assert.throws(() => rings.advance(), isCorrupt, "it is still there");
+    assert.is(rings.stalled, false);
+    assert.is(producer.tail, 0n);
   }
 });
 

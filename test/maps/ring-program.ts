@@ -6,25 +6,19 @@
  */
 
 import { createMap } from "../../maps/create.ts";
-import type { ArrayMap, RingBuffer } from "../../maps/index.ts";
+import type { RingBuffer } from "../../maps/index.ts";
 import {
   alu,
-  assemble,
   call,
   exit,
   jumpIf,
   label,
-  load,
   loadMap,
-  loadMapValue,
   type Statement,
-  setImm,
   store,
 } from "../../src/asm/index.ts";
-import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
-import { programLoad, programTestRun } from "../../src/sys/bpf.ts";
-import type { FileDescriptor } from "../../src/sys/fd.ts";
-import { MapType, ProgramType } from "../../src/uapi.ts";
+import { MapType } from "../../src/uapi.ts";
+import { CountingProgram, NUMBERED, REFUSED } from "./counting-program.ts";
 import { mapSpec } from "./specs.ts";
 
 /** `BPF_RB_NO_WAKEUP` and `BPF_RB_FORCE_WAKEUP`. */
@@ -46,78 +40,21 @@ export interface RecordShape {
 }
 
 /** A program that puts one record into a ring each time it runs. */
-export class RingProgram implements Disposable {
-  readonly fd: FileDescriptor;
-  readonly #counter: ArrayMap;
-
+export class RingProgram extends CountingProgram {
   constructor(ring: RingBuffer, shape: RecordShape = {}) {
-    this.#counter = createMap(
-      mapSpec({ name: "counter", type: MapType.ARRAY, maxEntries: 1, valueSize: 16 }),
-    ) as ArrayMap;
-    const start = new BigUint64Array([shape.startAt ?? 0n, 0n]);
-    this.#counter.raw.set(0, new Uint8Array(start.buffer));
-    const { bytes, references } = assemble(statements(shape));
-    const descriptors: Record<string, number> = {
-      ring: ring.fd.number,
-      counter: this.#counter.fd.number,
-    };
-    for (const { slot, name } of references) {
-      setImm(viewOf(bytes), slot, hostLittleEndian, descriptors[name]!);
-    }
-    const result = programLoad(
-      { type: ProgramType.SOCKET_FILTER, license: "GPL", name: "fill", instructions: bytes },
-      { level: 1, size: 0x1_0000 },
-    );
-    if (result.fd === undefined) throw new Error(`errno ${result.errno}: ${result.log}`);
-    this.fd = result.fd;
-  }
-
-  /** Runs the program so many times; records that do not fit are counted by {@link refused}. */
-  run(times: number): void {
-    programTestRun(this.fd, { data: new Uint8Array(64), repeat: times });
-  }
-
-  /** Records that were made, whether there was room or not: the next sequence number. */
-  get made(): number {
-    return this.#count(0);
-  }
-
-  /** Records for which the ring had no room; their numbers are missing in it. */
-  get refused(): number {
-    return this.#count(8);
-  }
-
-  close(): void {
-    this.fd.close();
-    this.#counter.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  #count(offset: number): number {
-    const value = this.#counter.raw.get(0)!;
-    return Number(viewOf(value).getBigUint64(offset, hostLittleEndian));
+    super(statements(shape), { ring }, { startAt: shape.startAt ?? 0n });
   }
 }
 
 function statements({ size = 16, flags = 0, discardMask = 0, hollow }: RecordShape): Statement[] {
   const body: Statement[] = [
-    // Only one thread runs a program at a time, so that counting does without atomic instructions, which are younger than 5.10.
-    loadMapValue("r6", "counter"),
-    load("r7", "u64", "r6", 0),
-    alu("r1", "=", "r7"),
-    alu("r1", "+=", 1),
-    store("u64", "r6", 0, "r1"),
+    ...NUMBERED,
     loadMap("r1", "ring"),
     alu("r2", "=", size),
     alu("r3", "=", 0),
     call("ringbuf_reserve"),
     jumpIf("r0", "!=", 0, "reserved"),
-    load("r1", "u64", "r6", 8),
-    alu("r1", "+=", 1),
-    store("u64", "r6", 8, "r1"),
+    ...REFUSED,
     alu("r0", "=", 0),
     exit(),
     label("reserved"),

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { type RecordDecoder, recordDecoder } from "../../btf/codec-backend.ts";
 import { Ring } from "../../maps/ring.ts";
 import { BpfError } from "../../src/error.ts";
 import { BUSY, DISCARDED, PAGE, Producer, text } from "./producer.ts";
@@ -15,6 +16,14 @@ function drain(ring: Ring, limit = Number.POSITIVE_INFINITY): string[] {
   }, limit);
   return texts;
 }
+
+const decodeBytes = recordDecoder((view, offset, end): Uint8Array => {
+  return new Uint8Array(view.buffer, offset, end - offset).slice();
+}, 0);
+const decodeText: RecordDecoder<string> = recordDecoder((view, offset, end) => {
+  if (end - offset >= 60) throw new Error("too long");
+  return String.fromCharCode(...new Uint8Array(view.buffer, offset, end - offset));
+}, 0);
 
 for (const ordered of [true, false]) {
   const kind = ordered ? "plain loads" : "acquire loads";
@@ -69,40 +78,43 @@ test("one by one: each record stands at offset and length, in the ring's own mem
   assert.is(producer.consumed, producer.produced);
 });
 
-for (const start of [0n, 2n ** 32n - 512n, 2n ** 33n - 512n]) {
-  test(`gathered records are where a walk shows them, from position ${start} on`, () => {
-    const producer = new Producer(start);
-    const ring = new Ring(producer.memory, producer.size);
-    const places = new Uint32Array(2 * 8);
-    const gather = (limit: number): string[] => {
-      const count = ring.gather(places, limit);
-      return Array.from({ length: count }, (_, index) => {
-        const [offset = 0, length = 0] = places.subarray(2 * index);
-        return String.fromCharCode(...ring.bytes.subarray(offset, offset + length));
-      });
-    };
-    for (let round = 0; round < 40; round++) {
-      for (const each of ["a", "bc", "x".repeat(50)]) producer.put(text(each));
-      producer.put(text("gone"), DISCARDED);
-      const busy = producer.produced;
-      producer.put(text("late"), BUSY);
-      ring.snapshot();
-      assert.equal(gather(2), ["a", "bc"]);
-      ring.ungather();
-      assert.equal(gather(8), ["a", "bc", "x".repeat(50)]);
-      assert.is(ring.discarded, round + 1);
-      ring.ungather();
-      assert.equal([ring.consumed, ring.discarded], [4 * round, round]);
-      assert.equal(drain(ring), ["a", "bc", "x".repeat(50)]);
-      assert.equal(gather(8), [], "what is busy is a walk's to tell");
-      producer.finish(busy, 4);
-      ring.snapshot();
-      assert.equal(gather(8), ["late"]);
-      ring.release();
-      assert.is(producer.consumed, producer.produced);
-    }
-    assert.ok(producer.produced > start + 4096n);
-  });
+for (const start of [0n, 2n ** 31n - 512n, 2n ** 32n - 512n, 2n ** 33n - 512n]) {
+  for (const ordered of [true, false]) {
+    const kind = ordered ? "plain loads" : "acquire loads";
+    test(`a loop decodes the records that a walk shows, from ${start} on (${kind})`, () => {
+      const producer = new Producer(start);
+      const ring = new Ring(producer.memory, producer.size, ordered);
+      /** Up to `limit` texts of less than 60 bytes. */
+      const decode = (limit: number): string[] => {
+        const texts: string[] = [];
+        const end = ring.decode(decodeText, texts, 0, limit);
+        assert.is(end, texts.length);
+        return texts;
+      };
+      for (let round = 0; round < 40; round++) {
+        for (const each of ["a", "bc"]) producer.put(text(each));
+        for (let gone = 0; gone < 2; gone++) producer.put(text("gone"), DISCARDED);
+        for (const each of ["", "x".repeat(50), "y".repeat(60)]) producer.put(text(each));
+        const busy = producer.produced;
+        producer.put(text("late"), BUSY);
+        ring.snapshot();
+        assert.equal(decode(1), ["a"]);
+        assert.equal(decode(8), ["bc", "", "x".repeat(50)], "it went back to the next");
+        assert.equal([ring.consumed, ring.discarded], [6 * round + 4, 2 * round + 2]);
+        assert.equal(decode(8), []);
+        assert.equal(drain(ring), ["y".repeat(60)]);
+        assert.equal(decode(8), [], "what is busy is a walk's to tell");
+        assert.is(producer.consumed, busy);
+        producer.finish(busy, 4);
+        ring.snapshot();
+        assert.equal(decode(8), ["late"]);
+        ring.release();
+        assert.is(producer.consumed, producer.produced);
+      }
+      assert.is(ring.consumedBytes, 40 * (1 + 2 + 50 + 60 + 4));
+      assert.ok(producer.produced > start + 4096n);
+    });
+  }
 }
 
 test("a snapshot does not grow while it is walked", () => {
@@ -217,13 +229,31 @@ test("a header that reaches beyond what was produced is an error, not a read", (
   assert.throws(() => drain(ring), isCorrupt);
   assert.is(ring.consumed, 1);
   ring.snapshot();
+  assert.is(ring.decode(decodeText, [], 0, 9), 0, "a loop does not go beyond it");
   assert.throws(() => ring.advance(), isCorrupt);
+});
+
+test("more than the ring's size, produced and not consumed, is an error, and nothing is taken", () => {
+  const producer = new Producer();
+  const ring = new Ring(producer.memory, producer.size);
+  for (const each of "abc") producer.put(text(each));
+  new BigUint64Array(producer.memory.producer)[0] = 1n << 30n;
+  const isCorrupt = (error: unknown) => error instanceof BpfError && error.code === "ERR_RING";
+  assert.throws(() => drain(ring), isCorrupt);
+  assert.throws(() => ring.advance(), isCorrupt);
+  assert.is(ring.decode(decodeText, [], 0, 9), 0);
+  assert.equal([ring.consumed, producer.consumed], [0, 0n]);
+  new BigUint64Array(producer.memory.producer)[0] = 48n;
+  assert.equal(drain(ring), ["a", "b", "c"]);
 });
 
 test("property: what goes in comes out, whatever the order of putting and taking", () => {
   const step = fc.oneof(
     fc.record({ put: fc.uint8Array({ maxLength: 700 }), discard: fc.boolean() }),
-    fc.record({ take: fc.integer({ min: 1, max: 9 }), oneByOne: fc.boolean() }),
+    fc.record({
+      take: fc.integer({ min: 1, max: 9 }),
+      by: fc.constantFrom("advance", "walk", "decode"),
+    }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat(0xffff), (steps, start) => {
@@ -238,7 +268,10 @@ test("property: what goes in comes out, whatever the order of putting and taking
           continue;
         }
         ring.snapshot();
-        if (each.oneByOne) {
+        if (each.by === "decode") {
+          ring.decode(decodeBytes, got, got.length, got.length + each.take);
+          ring.release();
+        } else if (each.by === "advance") {
           for (let taken = 0; taken < each.take && ring.advance(); taken++) {
             got.push(ring.bytes.slice(ring.offset, ring.offset + ring.length));
           }

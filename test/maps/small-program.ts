@@ -5,9 +5,9 @@
  */
 
 import type { BpfMap } from "../../maps/index.ts";
-import { assemble, type Statement, setImm } from "../../src/asm/index.ts";
+import { assemble, type BuiltProgram, type Statement, setImm } from "../../src/asm/index.ts";
 import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
-import { programLoad } from "../../src/sys/bpf.ts";
+import { type ProgramLoadAttributes, programLoad } from "../../src/sys/bpf.ts";
 import type { FileDescriptor } from "../../src/sys/fd.ts";
 
 /** A loaded program, to be closed. */
@@ -23,15 +23,25 @@ export function smallProgram(
   maps: readonly BpfMap[] = [],
   expectedAttachType = 0,
 ): SmallProgram {
-  const { bytes, references } = assemble(statements);
+  const named = Object.fromEntries(maps.map((map) => [map.name, map]));
+  const attributes = { type, name: "small", expectedAttachType };
+  const fd = loadAssembled(assemble(statements), named, attributes);
+  return { name: "small", fd, [Symbol.dispose]: () => fd.close() };
+}
+
+/** Loads instructions that refer to `maps` by these names. */
+export function loadAssembled(
+  { bytes, references }: BuiltProgram,
+  maps: Readonly<Record<string, BpfMap>>,
+  attributes: Omit<ProgramLoadAttributes, "instructions" | "license">,
+): FileDescriptor {
   for (const { slot, name } of references) {
-    const map = maps.find((each) => each.name === name);
-    setImm(viewOf(bytes), slot, hostLittleEndian, map!.fd.number);
+    setImm(viewOf(bytes), slot, hostLittleEndian, maps[name]!.fd.number);
   }
   const { fd, errno, log } = programLoad(
-    { type, license: "GPL", name: "small", instructions: bytes, expectedAttachType },
+    { license: "GPL", ...attributes, instructions: bytes },
     { level: 1, size: 0x1_0000 },
   );
   if (fd === undefined) throw new Error(`errno ${errno}: ${log}`);
-  return { name: "small", fd, [Symbol.dispose]: () => fd.close() };
+  return fd;
 }
