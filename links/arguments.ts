@@ -8,7 +8,8 @@ import type { Program } from "../src/program.ts";
 import { nameOf, ProgramType } from "../src/uapi.ts";
 
 /** What links need to know of a loaded program; every `Program` fits. */
-export type AttachableProgram = Pick<Program, "name" | "type" | "fd" | "attachType" | "attachTo">;
+export type AttachableProgram = Pick<Program, "name" | "type" | "fd" | "attachType" | "attachTo"> &
+  Partial<Pick<Program, "section">>;
 
 /**
  * @throws TypeError when there is no program, as `programs.NAME` has none for a misspelt name; and when it is of another type than

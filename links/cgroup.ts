@@ -4,7 +4,9 @@
  * @module
  */
 
+import { SyscallError } from "../src/error.ts";
 import { checkOptions } from "../src/options.ts";
+import { programInfo } from "../src/program-info.ts";
 import { type Anchor, programDetach } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { openDirectory } from "../src/sys/file.ts";
@@ -31,8 +33,9 @@ export interface CgroupOptions extends AnchorOptions {
    */
   link?: boolean;
   /**
-   * Without a link only. `multi`: beside other programs, here and in descendants; `override`: alone, until a descendant has its own;
-   * `exclusive`: alone, and descendants have none. Default `multi`, as links are.
+   * Without a link only. `multi`: beside others, here and in descendants. `override`: alone here, and for descendants as long as they have
+   * no program of their own. `exclusive`: alone, and descendants can have none (EPERM). Of the latter two, one that is attached with
+   * the mode of another takes its place. Default `multi`, as links are.
    */
   mode?: "multi" | "override" | "exclusive";
 }
@@ -58,6 +61,7 @@ const ONLY: Readonly<Record<number, number>> = {
 /** `BPF_F_ALLOW_OVERRIDE`, `BPF_F_ALLOW_MULTI`. */
 const MODES = { override: 1, multi: 2, exclusive: 0 };
 const REPLACE = 4;
+const EPERM = 1;
 
 /**
  * Attaches a program to a cgroup of version 2; Linux 4.10, through a link 5.7. It runs for the processes in it and in those below.
@@ -195,6 +199,8 @@ class Manual {
 
   detach(): void {
     using program = this.#current;
+    // Without `multi` the kernel detaches whatever there is.
+    if (this.#mode !== MODES.multi && !this.#isAttached(program)) return;
     try {
       programDetach({ target: this.#target, program, attachType: this.#attachType });
     } catch (error) {
@@ -205,6 +211,12 @@ class Manual {
 
   replace(next: AttachableProgram, expected: AttachableProgram | undefined): void {
     const isMulti = this.#mode === MODES.multi;
+    if (!isMulti && expected !== undefined && !this.#isAttached(expected.fd)) {
+      throw new SyscallError(
+        `cannot replace the program of ${this.#target.what} by ${next.name} (another program than ${expected.name} is attached)`,
+        { errno: EPERM, syscall: "bpf", command: "PROG_ATTACH" },
+      );
+    }
     const own = next.fd.duplicate();
     try {
       this.#kernel.programAttach({
@@ -225,6 +237,18 @@ class Manual {
     const last = this.#current;
     this.#current = own;
     last.close();
+  }
+
+  /** Whether a program is among those that are attached here, as far as that can be told. */
+  #isAttached(program: FileDescriptor): boolean {
+    let attached: AttachedPrograms;
+    try {
+      attached = queryPrograms(this.#target, this.#attachType);
+    } catch {
+      return true;
+    }
+    const own = programInfo(program).id;
+    return attached.programs.some(({ id }) => id === own);
   }
 }
 

@@ -32,9 +32,12 @@ export {
 } from "./kprobe-multi.ts";
 export { Link, type LinkKind, type LinkUpdateOptions } from "./link.ts";
 export { LinkGroup } from "./link-group.ts";
+export { lirc, lircPrograms } from "./lirc.ts";
+export { type LwtOptions, lwt } from "./lwt.ts";
 export { type NetfilterOptions, netfilter } from "./netfilter.ts";
 export { flowDissector, type NamespaceOptions, namespacePrograms, skLookup } from "./netns.ts";
 export { listLinks, openLink } from "./open.ts";
+export { ProbeGroup, type SkippedProbe } from "./probe-group.ts";
 export { type RawTracepointOptions, rawTracepoint } from "./raw-tracepoint.ts";
 export {
   type HardwareCounter,
@@ -65,6 +68,7 @@ export {
 export { type TracepointOptions, tracepoint } from "./tracepoint.ts";
 export { parseTracepointFormat, type TracepointField } from "./tracepoint-format.ts";
 export { type TracingOptions, tracing } from "./tracing.ts";
+export { type TracingMultiOptions, tracingMulti } from "./tracing-multi.ts";
 export { type UprobeOptions, uprobe } from "./uprobe.ts";
 export { type UprobeMultiOptions, uprobeMulti } from "./uprobe-multi.ts";
 export {
@@ -73,7 +77,7 @@ export {
   type UprobeSection,
   type UprobeTarget,
 } from "./uprobe-target.ts";
-export { UsdtLink, type UsdtOptions, usdt } from "./usdt.ts";
+export { type UsdtOptions, usdt } from "./usdt.ts";
 export type {
   UsdtArgument,
   UsdtConstant,
@@ -81,6 +85,7 @@ export type {
   UsdtRegister,
   UsdtUnknown,
 } from "./usdt-arguments.ts";
+export { UsdtLink } from "./usdt-link.ts";
 export type { UnreadableNote } from "./usdt-notes.ts";
 export {
   type UsdtProbe,

@@ -110,6 +110,18 @@ export type LinkDetails =
       /** Process id, 0 for all. */
       pid: number;
     }
+  | {
+      kind: "tracing.multi";
+      /** `AttachType`; this and the rest Linux 7.3, before which they are 0 and empty. */
+      attachType: number;
+      /** Number of the BTF object that holds the targets. */
+      targetObjectId: number;
+      /** Types of the targets in there. */
+      targetBtfIds: number[];
+      /** 0 where the kernel hides addresses. */
+      addresses: bigint[];
+      cookies: bigint[];
+    }
   /** A type that came later than this package, or a link of a kernel that does not tell more. */
   | { kind: "other" };
 
@@ -139,6 +151,14 @@ const INFO = {
     count: 52,
     flags: 56,
     pid: 60,
+  },
+  tracingMulti: {
+    attachType: 16,
+    count: 20,
+    targetObjectId: 24,
+    ids: 32,
+    addresses: 40,
+    cookies: 48,
   },
   size: 80,
 };
@@ -234,6 +254,8 @@ function details(type: number, view: DataView, link: FileDescriptor): LinkDetail
       return kprobeMultiDetails(view, link);
     case LinkType.UPROBE_MULTI:
       return uprobeMultiDetails(view, link);
+    case LinkType.TRACING_MULTI:
+      return tracingMultiDetails(view, link);
     default:
       return { kind: "other" };
   }
@@ -299,6 +321,26 @@ function uprobeMultiDetails(view: DataView, link: FileDescriptor): LinkDetails {
     cookies: [...cookies],
     refCtrOffsets: [...refCtrOffsets],
     pid: u32(view, at.pid),
+  };
+}
+
+function tracingMultiDetails(view: DataView, link: FileDescriptor): LinkDetails {
+  const at = INFO.tracingMulti;
+  const count = Math.min(u32(view, at.count), MOST_PLACES);
+  const ids = new Uint32Array(new ArrayBuffer(count * 4));
+  const addresses = new BigUint64Array(new ArrayBuffer(count * 8));
+  const cookies = new BigUint64Array(new ArrayBuffer(count * 8));
+  if (count > 0) {
+    const pointers = { [at.ids]: ids, [at.addresses]: addresses, [at.cookies]: cookies };
+    ask(link, { [at.count]: count }, pointers);
+  }
+  return {
+    kind: "tracing.multi",
+    attachType: u32(view, at.attachType),
+    targetObjectId: u32(view, at.targetObjectId),
+    targetBtfIds: [...ids],
+    addresses: [...addresses],
+    cookies: [...cookies],
   };
 }
 

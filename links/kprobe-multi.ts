@@ -1,5 +1,6 @@
 /**
- * Attaches one program to many functions of the kernel with one link: kprobe.multi, kretprobe.multi and kprobe.session.
+ * Attaches one program to many functions of the kernel: kprobe.multi, kretprobe.multi and kprobe.session. With one link, or, on kernels that
+ * have no such links, with a probe of each function.
  *
  * @module
  */
@@ -16,7 +17,9 @@ import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts"
 import { bpfPrivileges, explain } from "./explain.ts";
 import { globMatcher, isGlob } from "./glob.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
-import { Link } from "./link.ts";
+import { attachKprobe } from "./kprobe.ts";
+import { Link, type LinkKind } from "./link.ts";
+import { attachEach, wantedAttachType } from "./probe-group.ts";
 import { TargetError } from "./target-error.ts";
 
 /** Functions: a pattern such as `tcp_*`, names, or addresses. */
@@ -43,8 +46,12 @@ const SUGGESTION_BUDGET = 40_000_000;
  * `TRACE_KPROBE_SESSION` (6.10: it runs on entry and, if it returned 0 there, on return), to all functions that a pattern
  * matches, to those of a list of names, or at addresses. Attaching to thousands takes about as long as to one.
  *
+ * Kernels without such links load the program as one of section `kprobe`, and it is attached to each function with a probe of its own,
+ * as a `ProbeGroup`; cookies take Linux 5.15 then. Sessions cannot be had so.
+ *
  * @throws TargetError with suggestions for names that the kernel does not have, and for a pattern that matches none; UnsupportedError on
- * kernels without; SyscallError such as EINVAL for an address that is no function's start; TypeError and RangeError for misuse.
+ * kernels without sessions or cookies; SyscallError such as EINVAL for an address that is no function's start; TypeError and
+ * RangeError for misuse.
  */
 export function kprobeMulti(
   program: AttachableProgram,
@@ -63,7 +70,7 @@ export function attachKprobeMulti(
 ): Link {
   checkOptions("kprobeMulti", options, ["retprobe", "cookies"]);
   requireType(program, [ProgramType.KPROBE], "kprobe.multi");
-  const { attachType } = program;
+  const attachType = wantedAttachType(program);
   if (!TYPES.includes(attachType)) {
     throw new TypeError(
       `cannot attach program "${program.name}" as kprobe.multi: it was loaded for ` +
@@ -83,6 +90,9 @@ export function attachKprobeMulti(
   const cookies = cookiesOf(options.cookies, count);
   const text = typeof targets === "string" ? targets : `${count} functions`;
   const description = `${program.name} to ${kind} ${text}`;
+  const oneByOne = () =>
+    attachOneByOne(program, targets, places, cookies, [kind, description], kernel);
+  if (program.attachType === 0) return oneByOne();
   const multi = { ...places, cookies, flags: isReturn ? RETURN : 0 };
   try {
     const attributes = { program: program.fd, attachType, kprobeMulti: multi };
@@ -93,8 +103,10 @@ export function attachKprobeMulti(
       throw missing(doing, places.symbols ?? [], error);
     }
     const isOld = failedWith(error, "EINVAL") && !knowsMulti(program, kernel);
+    const isSession = attachType === AttachType.TRACE_KPROBE_SESSION;
+    // Such a kernel does not know what the program was loaded for, and takes it as any other.
+    if (isOld && !isSession) return oneByOne();
     if (isOld || failedWith(error, "EOPNOTSUPP")) {
-      const isSession = attachType === AttachType.TRACE_KPROBE_SESSION;
       throw new UnsupportedError(
         `${doing}: this kernel has no such links; it needs Linux 5.18 (6.10 for sessions) with CONFIG_FPROBE`,
         { feature: "kprobe.multi links", since: isSession ? "6.10" : "5.18", cause: error },
@@ -106,6 +118,34 @@ export function attachKprobeMulti(
       E2BIG: `there are ${count} functions, and the kernel takes ${MOST}`,
     });
   }
+}
+
+/** With a probe of each. Of a pattern's functions some may not be probed so; names are all that were asked for. */
+function attachOneByOne(
+  program: AttachableProgram,
+  targets: KprobeMultiTargets,
+  { symbols, addresses }: ReturnType<typeof placesOf>,
+  cookies: BigUint64Array | undefined,
+  names: readonly [kind: LinkKind, description: string],
+  kernel: KernelCalls,
+): Link {
+  const places: readonly (string | bigint)[] = symbols ?? [...(addresses ?? [])];
+  const retprobe = names[0] === "kretprobe.multi";
+  return attachEach(
+    places,
+    names,
+    (place, index) =>
+      attachKprobe(program, place, { retprobe, cookie: cookies?.[index] ?? 0n }, kernel),
+    (error) => typeof targets === "string" && isGlob(targets) && cannotBeProbed(error),
+  );
+}
+
+/** Of one function: the kernel forbids it, several have its name, or it has just gone with its module. */
+function cannotBeProbed(error: unknown): boolean {
+  return (
+    error instanceof TargetError ||
+    ["EINVAL", "EBUSY", "EILSEQ", "ENODEV"].some((code) => failedWith(error, code))
+  );
 }
 
 /**

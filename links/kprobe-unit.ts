@@ -10,6 +10,7 @@ import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
 import { perfEventOpen } from "../src/sys/perf.ts";
 import { failedWith, type KernelCalls } from "./kernel-calls.ts";
 import type { KprobeOptions } from "./kprobe.ts";
+import type { Removal } from "./link.ts";
 import type { ProbeUnit } from "./pmu.ts";
 import type { SymbolOffset } from "./symbol-offset.ts";
 import { hasTracefsProbes, openTracefsProbe } from "./tracefs-probe.ts";
@@ -23,7 +24,7 @@ export type Place = SymbolOffset & { address?: bigint };
 /** An event, disabled, and how to remove what is left of it once it is closed. */
 export interface OpenKprobe {
   event: FileDescriptor;
-  remove?: () => void;
+  remove?: Removal;
 }
 
 /** Undefined where the probe is put by way of tracefs. */

@@ -185,6 +185,12 @@ function attach(
       kernel,
     );
   }
+  if (candidates[0]?.address !== undefined) {
+    throw new TargetError(`${doing} ${wanted}: no function of the kernel is there`, {
+      target: wanted,
+      cause: absent,
+    });
+  }
   throw noSuchFunction(`${doing} ${wanted}`, wanted, absent);
 }
 

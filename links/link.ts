@@ -22,6 +22,10 @@ export type LinkKind =
   | "fentry"
   | "fexit"
   | "fmod_ret"
+  | "fsession"
+  | "fentry.multi"
+  | "fexit.multi"
+  | "fsession.multi"
   | "lsm"
   | "kprobe"
   | "kretprobe"
@@ -48,6 +52,8 @@ export type LinkKind =
   | "socket"
   | "sk_reuseport"
   | "struct_ops"
+  | "lirc_mode2"
+  | "lwt"
   | "other";
 
 /**
@@ -62,6 +68,13 @@ export interface ManualAttachment {
   replace?(program: AttachableProgram, expected: AttachableProgram | undefined): void;
 }
 
+/** What else there is to remove once a descriptor is closed. @internal */
+export interface Removal {
+  now(): void;
+  /** On another thread, together with others. */
+  soon(): Promise<void>;
+}
+
 /** What a link is made of. @internal */
 export interface LinkParts {
   kind: LinkKind;
@@ -72,8 +85,7 @@ export interface LinkParts {
   manual?: ManualAttachment;
   /** `ProgramType`s that may take the program's place. */
   types?: readonly number[];
-  /** What else there is to remove once the descriptor is closed. */
-  afterClose?: () => void;
+  afterClose?: Removal;
   /** Whether what is undone by hand stays after the process. Default true. */
   outlivesProcess?: boolean;
 }
@@ -145,12 +157,12 @@ export class Link implements Disposable, AsyncDisposable {
       try {
         this.fd.close();
       } finally {
-        this.#parts.afterClose?.();
+        this.#parts.afterClose?.now();
       }
     }
   }
 
-  /** As {@link Link.close}, on another thread; several at once are closed side by side. */
+  /** As {@link Link.close}, on another thread. Any number at once cost this thread little more than one. */
   closeAsync(): Promise<void> {
     this.#closing ??= this.#closeSoon();
     return this.#closing;
@@ -164,7 +176,7 @@ export class Link implements Disposable, AsyncDisposable {
       try {
         await this.fd.closeAsync();
       } finally {
-        this.#parts.afterClose?.();
+        await this.#parts.afterClose?.soon();
       }
     }
   }
@@ -283,6 +295,10 @@ const FIXED: ReadonlySet<LinkKind> = new Set<LinkKind>([
   "fentry",
   "fexit",
   "fmod_ret",
+  "fsession",
+  "fentry.multi",
+  "fexit.multi",
+  "fsession.multi",
   "lsm",
   "kprobe",
   "kretprobe",

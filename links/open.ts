@@ -12,6 +12,7 @@ import { AttachType, LinkType } from "../src/uapi.ts";
 import { type LinkInfo, linkInfo } from "./info.ts";
 import { Link, type LinkKind } from "./link.ts";
 import { TRACING_KINDS } from "./tracing.ts";
+import { MULTI_KINDS } from "./tracing-multi.ts";
 
 /**
  * Opens a link by the path of its pin (Linux 5.7) or by its id (5.8, with CAP_SYS_ADMIN). It is held together with whoever holds it
@@ -89,6 +90,8 @@ function kindOf({ type, details }: LinkInfo): LinkKind {
       return (details.flags & 1) === 0 ? "kprobe.multi" : "kretprobe.multi";
     case "uprobe.multi":
       return (details.flags & 1) === 0 ? "uprobe.multi" : "uretprobe.multi";
+    case "tracing.multi":
+      return MULTI_KINDS[details.attachType] ?? "other";
     case "other":
       return type === LinkType.PERF_EVENT ? "perf_event" : "other";
     default:

@@ -11,7 +11,7 @@ import { AttachType } from "../src/uapi.ts";
 import type { AttachableProgram } from "./arguments.ts";
 import { bpfPrivileges, explain, type Reasons } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
-import { Link, type LinkKind } from "./link.ts";
+import { Link, type LinkKind, type Removal } from "./link.ts";
 
 /** The attachment of one program to one event. */
 export interface PerfAttachment {
@@ -23,7 +23,7 @@ export interface PerfAttachment {
   /** What errno values of the attachment mean at this hook. */
   reasons: Reasons;
   /** What else there is to remove once the event is closed. */
-  afterClose?: () => void;
+  afterClose?: Removal;
 }
 
 const REASONS: Reasons = {
@@ -62,7 +62,7 @@ export function attachToEvent(
     return new Link({ ...common, description, fd: event, isKernelLink: false });
   } catch (error) {
     event.close();
-    afterClose?.();
+    afterClose?.now();
     throw explain(error, `cannot attach program ${description}`, {
       ...REASONS,
       ...attachment.reasons,

@@ -25,14 +25,21 @@ export class StructOpsLink extends Link {
    * Puts another table of the same kind and name in the place of this one, without a gap. Linux 6.4.
    *
    * @throws UnsupportedError for tables that are registered without a link; SyscallError such as EINVAL when the kernel's kind of
-   * table cannot be replaced; BpfError with code `ERR_CLOSED` after close.
+   * table cannot be replaced; TypeError for what is no function table, or one without a link; BpfError with code `ERR_CLOSED`
+   * after close.
    */
   replace(map: StructOpsMap): void {
+    requireTable(map, `replace ${this.description} by`);
     void this.fd.number;
     if (!this.isKernelLink) {
       throw new UnsupportedError(
         `cannot replace ${this.description}: it is registered without a link; declare it in section .struct_ops.link`,
         { feature: "links of function tables", since: "6.4" },
+      );
+    }
+    if (!map.needsLink) {
+      throw new TypeError(
+        `cannot replace ${this.description} by ${map.name}: that is registered without a link; declare it in section .struct_ops.link`,
       );
     }
     map.register();
@@ -52,11 +59,7 @@ export class StructOpsLink extends Link {
  * for what is no function table.
  */
 export function structOps(map: StructOpsMap, kernel: KernelCalls = runningKernel): StructOpsLink {
-  if (!(map instanceof StructOpsMap)) {
-    throw new TypeError(
-      "cannot attach what is no function table; bpf.maps of a loaded object has them",
-    );
-  }
+  requireTable(map, "attach");
   const description = `function table ${map.name}`;
   const parts = { kind: "struct_ops", description } as const;
   if (!map.needsLink) {
@@ -75,4 +78,11 @@ export function structOps(map: StructOpsMap, kernel: KernelCalls = runningKernel
   } catch (error) {
     throw explain(error, `cannot attach ${description}`, REASONS);
   }
+}
+
+function requireTable(map: unknown, doing: string): asserts map is StructOpsMap {
+  if (map instanceof StructOpsMap) return;
+  throw new TypeError(
+    `cannot ${doing} what is no function table; bpf.maps of a loaded object has them`,
+  );
 }

@@ -5,16 +5,25 @@
  * @module
  */
 
-import { hostLittleEndian, viewOf } from "../src/bytes.ts";
 import { checkOptions } from "../src/options.ts";
-import { NetlinkFlag, RouteSocket } from "../src/sys/netlink.ts";
+import { NetlinkFlag, type RouteSocket } from "../src/sys/netlink.ts";
 import { writeAttributes } from "../src/sys/netlink-message.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { explain, networkPrivileges } from "./explain.ts";
 import { findInterface, type NetworkInterface } from "./interface.ts";
-import { failedWith } from "./kernel-calls.ts";
+import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
+import {
+  changeFilter,
+  type Filter,
+  filterCount,
+  isGone,
+  makeFilter,
+  PARENTS,
+  removeFilter,
+  tcmsg,
+} from "./tc-filter.ts";
 import type { Direction } from "./tcx.ts";
 
 /** How to attach with tc. */
@@ -31,30 +40,10 @@ const TYPES = [ProgramType.SCHED_CLS];
 /** include/uapi/linux/rtnetlink.h. */
 const NEW_QDISC = 36;
 const DELETE_QDISC = 37;
-const NEW_FILTER = 44;
-const DELETE_FILTER = 45;
-const GET_FILTER = 46;
 const TCA_KIND = 1;
-const TCA_OPTIONS = 2;
-/** include/uapi/linux/pkt_cls.h. */
-const BPF = { fd: 6, name: 7, flags: 8 };
-const DIRECT_ACTION = 1;
-/** `TC_H_CLSACT`, `TC_H_MIN_INGRESS`, `TC_H_MIN_EGRESS`, include/uapi/linux/pkt_sched.h. */
+/** `TC_H_CLSACT`, include/uapi/linux/pkt_sched.h. */
 const CLSACT = 0xffff_fff1;
 const CLSACT_HANDLE = 0xffff_0000;
-const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 };
-/** `htons(ETH_P_ALL)`. */
-const ALL_PROTOCOLS = hostLittleEndian ? 0x0300 : 0x0003;
-/** `struct tcmsg`. */
-const TCMSG = { size: 20, index: 4, handle: 8, parent: 12, info: 16 };
-
-/** Where a filter is. */
-interface Filter {
-  index: number;
-  parent: number;
-  priority: number;
-  handle: number;
-}
 
 /**
  * Attaches a program of type sched_cls to packets that an interface takes in or sends, Linux 4.5 (direct action with `clsact`). The
@@ -70,6 +59,16 @@ export function tc(
   device: string | number,
   options: TcOptions = {},
 ): Link {
+  return attachTc(program, device, options);
+}
+
+/** The same on any kernel. */
+export function attachTc(
+  program: AttachableProgram,
+  device: string | number,
+  options: TcOptions,
+  kernel: Pick<KernelCalls, "routeSocket"> = runningKernel,
+): Link {
   checkOptions("tc", options, ["direction", "priority", "handle"]);
   requireType(program, TYPES, "tc hook");
   const direction = options.direction ?? loadedFor(program);
@@ -80,12 +79,12 @@ export function tc(
   const handle = within(options.handle, 0x7fff_ffff, "handle");
   const place = findInterface(device, `cannot attach program ${program.name} with tc`);
   const description = `${program.name} to tc ${direction} of ${place.name}`;
-  const socket = new RouteSocket();
+  const socket = kernel.routeSocket();
   let madeQdisc = false;
   try {
     madeQdisc = makeQdisc(socket, place);
     const wanted = { index: place.index, parent: PARENTS[direction], priority, handle };
-    const filter = setFilter(socket, wanted, program, true);
+    const filter = makeFilter(socket, wanted, program);
     const attachment = new Attachment(socket, filter, place, madeQdisc);
     return new Link({
       kind: "tc",
@@ -120,8 +119,7 @@ class Attachment {
     const filter = this.#filter;
     const doing = `remove the filter of ${this.#place.name}`;
     try {
-      const kind = writeAttributes([[TCA_KIND, "bpf"]]);
-      this.#socket.request(DELETE_FILTER, 0, [header(filter), kind], doing);
+      removeFilter(this.#socket, filter, doing);
     } catch (error) {
       if (!isGone(error)) throw error;
     }
@@ -136,7 +134,7 @@ class Attachment {
       );
     }
     try {
-      setFilter(this.#socket, this.#filter, next, false);
+      changeFilter(this.#socket, this.#filter, next);
     } catch (error) {
       throw reasonOf(error, doing);
     }
@@ -170,72 +168,6 @@ function removeUnusedQdisc(socket: RouteSocket, index: number): void {
   } catch (error) {
     if (!isGone(error)) throw error;
   }
-}
-
-/** Makes or changes a filter, and tells where it is. */
-function setFilter(
-  socket: RouteSocket,
-  filter: Filter,
-  program: AttachableProgram,
-  isNew: boolean,
-): Filter {
-  const options = writeAttributes([
-    [TCA_KIND, "bpf"],
-    [
-      TCA_OPTIONS,
-      [
-        [BPF.fd, program.fd.number],
-        [BPF.name, program.name],
-        [BPF.flags, DIRECT_ACTION],
-      ],
-    ],
-  ]);
-  const flags = isNew ? NetlinkFlag.CREATE | NetlinkFlag.EXCL : NetlinkFlag.CREATE;
-  const doing = `set a filter to program ${program.name}`;
-  const message = [header(filter), options];
-  const answers = socket.request(NEW_FILTER, flags | NetlinkFlag.ECHO, message, doing);
-  const echo = answers.find(({ type }) => type === NEW_FILTER)?.payload;
-  if (echo === undefined || echo.length < TCMSG.size) return filter;
-  const view = viewOf(echo);
-  return {
-    ...filter,
-    handle: view.getUint32(TCMSG.handle, hostLittleEndian),
-    priority: view.getUint32(TCMSG.info, hostLittleEndian) >>> 16,
-  };
-}
-
-function filterCount(socket: RouteSocket, index: number, parent: number): number {
-  const message = [tcmsg({ index, handle: 0, parent, info: 0 })];
-  try {
-    return socket.request(GET_FILTER, NetlinkFlag.DUMP, message, "list filters").length;
-  } catch (error) {
-    if (isGone(error)) return 0;
-    throw error;
-  }
-}
-
-function header(filter: Filter): Uint8Array {
-  const info = ((filter.priority << 16) | ALL_PROTOCOLS) >>> 0;
-  return tcmsg({ index: filter.index, handle: filter.handle, parent: filter.parent, info });
-}
-
-function tcmsg(fields: {
-  index: number;
-  handle: number;
-  parent: number;
-  info: number;
-}): Uint8Array {
-  const bytes = new Uint8Array(TCMSG.size);
-  const view = viewOf(bytes);
-  for (const name of ["index", "handle", "parent", "info"] as const) {
-    view.setUint32(TCMSG[name], fields[name], hostLittleEndian);
-  }
-  return bytes;
-}
-
-/** The interface, its queueing discipline or the filter is not there any more. */
-function isGone(error: unknown): boolean {
-  return ["ENOENT", "ENODEV", "EINVAL"].some((code) => failedWith(error, code));
 }
 
 function reasonOf(error: unknown, doing: string): unknown {

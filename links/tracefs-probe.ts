@@ -7,17 +7,20 @@
  * @module
  */
 
-import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
-import { SyscallError } from "../src/error.ts";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { tracefs } from "../src/sys/paths.ts";
 import { PerfType, perfEventOpen } from "../src/sys/perf.ts";
+import type { Removal } from "./link.ts";
+import {
+  type ProbeList,
+  removeTracefsProbe,
+  removeTracefsProbeSoon,
+  writeCommand,
+} from "./tracefs-removal.ts";
 
 /** The folder of our events below `events`. */
 const GROUP = "ebpf";
-
-/** The file of tracefs that makes probes of one kind. */
-export type ProbeList = "kprobe_events" | "uprobe_events";
 
 /** A probe as tracefs takes it. */
 export interface TracefsProbe {
@@ -34,7 +37,7 @@ export interface TracefsProbe {
 /** An event, and how to remove what made it once the event is closed. */
 export interface TracefsEvent {
   event: FileDescriptor;
-  remove: () => void;
+  remove: Removal;
 }
 
 /**
@@ -48,8 +51,11 @@ export function openTracefsProbe(probe: TracefsProbe, target: string): TracefsEv
   const { list, pid } = probe;
   const name = `${GROUP}/probe_${process.pid}_${crypto.randomUUID().slice(-12)}`;
   const kind = probe.isReturn ? `r${probe.maxactive ?? ""}` : "p";
-  write(`${root}/${list}`, `${kind}:${name} ${probe.place}`, `put ${target}`);
-  const remove = (): void => removeTracefsProbe(list, name, target);
+  writeCommand(`${root}/${list}`, `${kind}:${name} ${probe.place}`, `put ${target}`);
+  const remove: Removal = {
+    now: () => removeTracefsProbe(list, name, target),
+    soon: () => removeTracefsProbeSoon(list, name, target),
+  };
   try {
     const id = Number(readFileSync(`${root}/events/${name}/id`, "utf8"));
     const attributes = { type: PerfType.TRACEPOINT, config: id, bits: ["disabled"] } as const;
@@ -64,38 +70,8 @@ export function openTracefsProbe(probe: TracefsProbe, target: string): TracefsEv
     );
     return { event, remove };
   } catch (error) {
-    remove();
+    remove.now();
     throw error;
-  }
-}
-
-/** Removes what `openTracefsProbe` made; what is in use, or has gone, is left alone. Throws SyscallError. */
-export function removeTracefsProbe(list: ProbeList, name: string, target: string = name): void {
-  try {
-    write(`${tracefs()}/${list}`, `-:${name}`, `remove ${target}`);
-  } catch (error) {
-    // A pinned link still uses it, or it has gone with its module.
-    const { code } = error as { code?: unknown };
-    if (code !== "EBUSY" && code !== "ENOENT") throw error;
-  }
-}
-
-/** One command; opening the file in any other way would remove all events. */
-function write(path: string, command: string, doing: string): void {
-  let fd: number | undefined;
-  try {
-    fd = openSync(path, constants.O_WRONLY | constants.O_APPEND);
-    writeSync(fd, `${command}\n`);
-  } catch (cause) {
-    const { errno, syscall = "write" } = cause as NodeJS.ErrnoException;
-    if (errno === undefined) throw cause;
-    throw new SyscallError(`${doing} in ${path}`, {
-      errno: Math.abs(errno),
-      syscall,
-      cause,
-    });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Attaches programs that were loaded for one kernel function or tracepoint of BTF: tp_btf, fentry, fexit, fmod_ret and lsm.
+ * Attaches programs that were loaded for one kernel function or tracepoint of BTF: tp_btf, fentry, fexit, fmod_ret, fsession and lsm.
  *
  * What they are attached to was decided at load, so that only how is left to say here. Iterators, extensions and
  * cgroup LSM programs are not attached this way.
@@ -31,6 +31,7 @@ export const TRACING_KINDS: Readonly<Record<number, LinkKind>> = {
   [AttachType.TRACE_FENTRY]: "fentry",
   [AttachType.TRACE_FEXIT]: "fexit",
   [AttachType.MODIFY_RETURN]: "fmod_ret",
+  [AttachType.TRACE_FSESSION]: "fsession",
   [AttachType.LSM_MAC]: "lsm",
 };
 
@@ -40,12 +41,13 @@ const REASONS: Reasons = {
   E2BIG: "as many programs as the kernel allows, 38, are attached to the function",
   ENOTSUPP: `the kernel has no trampolines for BPF on ${process.arch}; arm64 has them since Linux 6.0`,
   ENOENT: "the function has gone; was its module unloaded?",
+  EINVAL: "the function cannot be traced, or the program was not loaded for it",
   EPERM: bpfPrivileges,
 };
 
 /**
- * Attaches a program of type tracing (tp_btf, fentry, fexit, fmod_ret; Linux 5.5, fmod_ret 5.7) or LSM (5.7) to what it was
- * loaded for. LSM programs run only where `bpf` is among the names in `/sys/kernel/security/lsm`.
+ * Attaches a program of type tracing (tp_btf, fentry, fexit, fmod_ret; Linux 5.5, fmod_ret 5.7, fsession 7.0) or LSM (5.7) to what it
+ * was loaded for. LSM programs run only where `bpf` is among the names in `/sys/kernel/security/lsm`.
  *
  * @throws UnsupportedError when a cookie is not possible; SyscallError such as EBUSY when something else has changed the
  * function; TypeError for a program of another type or attach type.
@@ -66,7 +68,7 @@ export function attachTracing(
   if (kind === undefined) {
     throw new TypeError(
       `cannot attach program "${program.name}" as tracing: it was loaded for attach type ` +
-        `${nameOf(AttachType, program.attachType)}, this takes tp_btf, fentry, fexit, fmod_ret and lsm`,
+        `${nameOf(AttachType, program.attachType)}, this takes tp_btf, fentry, fexit, fmod_ret, fsession and lsm`,
     );
   }
   const target = program.attachTo === "" ? kind : `${kind} ${program.attachTo}`;
@@ -93,6 +95,8 @@ function open(
   } catch (error) {
     if (!failedWith(error, "EINVAL")) throw error;
     if (cookie !== 0n) {
+      // A kernel that knows cookies means something else.
+      if (kernel.takesTracingCookies()) throw error;
       throw new UnsupportedError(
         `cannot attach program ${program.name} to ${target} with a cookie: this kernel has none for it`,
         {

@@ -1,5 +1,6 @@
 /**
- * Attaches one program to many places of one executable or library with one link: uprobe.multi, uretprobe.multi and uprobe.session.
+ * Attaches one program to many places of one executable or library: uprobe.multi, uretprobe.multi and uprobe.session. With one link, or, on
+ * kernels that have no such links, with a probe of each place.
  *
  * @module
  */
@@ -14,7 +15,9 @@ import { globMatcher } from "./glob.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import { Link } from "./link.ts";
+import { attachEach, wantedAttachType } from "./probe-group.ts";
 import { TargetError } from "./target-error.ts";
+import { attachUprobe } from "./uprobe.ts";
 
 /** Where in a file to attach, and for whom. */
 export interface UprobeMultiOptions {
@@ -46,8 +49,11 @@ const MOST = 1 << 20;
  * `TRACE_UPROBE_SESSION` (6.13), to places in a file. `file` is as for `uprobe`. Closing it is quick, which closing as many single
  * uprobes is not.
  *
+ * Kernels without such links load the program as one of section `uprobe`, and it is attached to each place with a probe of its own, as a
+ * `ProbeGroup`; cookies take Linux 5.15 then. Sessions cannot be had so.
+ *
  * @throws TargetError for a file or symbol that is not there (with suggestions), and a pattern that matches nothing; ElfError for a
- * damaged file; UnsupportedError on older kernels; SyscallError such as EINVAL for an offset outside the file, ESRCH for a
+ * damaged file; UnsupportedError on kernels without sessions or cookies; SyscallError such as EINVAL for an offset outside the file, ESRCH for a
  * process that is not there; TypeError and RangeError for misuse.
  */
 export function uprobeMulti(
@@ -67,7 +73,7 @@ export function attachUprobeMulti(
 ): Link {
   checkOptions("uprobeMulti", options, NAMES);
   requireType(program, [ProgramType.KPROBE], "uprobe.multi");
-  const { attachType } = program;
+  const attachType = wantedAttachType(program);
   if (!TYPES.includes(attachType)) {
     throw new TypeError(
       `cannot attach program "${program.name}" as uprobe.multi: it was loaded for ` +
@@ -96,11 +102,21 @@ export function attachUprobeMulti(
   const kind = retprobe ? "uretprobe.multi" : "uprobe.multi";
   const target = `${kind} ${path}${options.pattern === undefined ? ` at ${offsets.length} places` : `:${options.pattern}`}`;
   const description = `${program.name} to ${target}`;
+  const cookies = perPlace(options.cookies, "cookies");
+  const counters = perPlace(options.refCtrOffsets, "reference counters");
+  const oneByOne = () =>
+    attachEach(offsets, [kind, description], (offset, index) => {
+      const place = { offset, retprobe, ...(pid === undefined ? {} : { pid }) };
+      const extras = { cookie: cookies?.[index] ?? 0n, refCtrOffset: counters?.[index] ?? 0n };
+      const where = typeof file === "string" ? path : file;
+      return attachUprobe(program, where, { ...place, ...extras }, kernel);
+    });
+  if (program.attachType === 0) return oneByOne();
   const multi = {
     path,
     offsets: BigUint64Array.from(offsets, BigInt),
-    cookies: perPlace(options.cookies, "cookies"),
-    referenceCounterOffsets: perPlace(options.refCtrOffsets, "reference counters"),
+    cookies,
+    referenceCounterOffsets: counters,
     flags: retprobe ? RETURN : 0,
     pid,
   };
@@ -110,13 +126,11 @@ export function attachUprobeMulti(
     return new Link({ kind, description, fd, isKernelLink: true });
   } catch (error) {
     if (failedWith(error, "EINVAL") && !knowsMulti(program, kernel)) {
+      // Such a kernel does not know what the program was loaded for, and takes it as any other.
+      if (!isSession) return oneByOne();
       throw new UnsupportedError(
-        `cannot attach program ${description}: this kernel has no such links; \`uprobe\` attaches to one place`,
-        {
-          feature: isSession ? "uprobe.session links" : "uprobe.multi links",
-          since: isSession ? "6.13" : "6.6",
-          cause: error,
-        },
+        `cannot attach program ${description}: this kernel has no sessions`,
+        { feature: "uprobe.session links", since: "6.13", cause: error },
       );
     }
     if (failedWith(error, "ENOENT")) {

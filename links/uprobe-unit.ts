@@ -4,13 +4,14 @@
  * @module
  */
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { perfEventOpen } from "../src/sys/perf.ts";
 import { type AttachableProgram, unsigned64 } from "./arguments.ts";
 import { explain, perfPrivileges, type Reasons } from "./explain.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
+import type { Removal } from "./link.ts";
 import type { PerfAttachment } from "./perf-event.ts";
 import type { ProbeUnit } from "./pmu.ts";
 import { TargetError } from "./target-error.ts";
@@ -31,7 +32,7 @@ export interface UprobePlace {
 /** An event, disabled, and how to remove what is left of it once it is closed. */
 export interface OpenUprobe {
   event: FileDescriptor;
-  remove?: () => void;
+  remove?: Removal;
 }
 
 /** Opens the event of a uprobe; the breakpoint is in the code when this returns. */
@@ -109,7 +110,7 @@ function openByTracefs(
   const where = `0x${offset.toString(16)}${counter === 0n ? "" : `(0x${counter.toString(16)})`}`;
   if (!/[\s#]/.test(path)) return openTracefsProbe({ ...probe, place: `${path}:${where}` }, target);
   // tracefs divides its commands at spaces and takes # for a comment; it looks the file up at once, under any name.
-  const fd = openSync(path, "r");
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return openTracefsProbe({ ...probe, place: `/proc/self/fd/${fd}:${where}` }, target);
   } finally {

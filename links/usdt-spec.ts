@@ -75,14 +75,28 @@ function fieldsOf(argument: UsdtArgument, layout: SpecLayout, place: UsdtPlace):
     case "memory":
       return { ...common, ...memoryFields(argument, layout, place) };
     default:
-      throw unreadable(argument, place, "it is in no register, memory or constant that is known");
+      throw unreadable(argument, place, whereItIs(argument.text));
   }
+}
+
+/** Registers of floats and vectors are not among those that programs get: %xmm0, %st(1) and the like of x86-64, d0 of arm64. */
+function whereItIs(text: string): string {
+  const segment = /@%([fg]s):/.exec(text)?.[1];
+  if (segment !== undefined) return inThread(segment);
+  const register = /@(%(?:[xyz]?mm\d+|st(?:\(\d\))?|k\d)|[bhsdqv]\d+)$/.exec(text)?.[1];
+  return register === undefined
+    ? "it is in no register, memory or constant that is known"
+    : `it is in ${register}, and programs get no registers of floats and vectors`;
+}
+
+function inThread(segment: string): string {
+  return `it is in a thread's own memory (%${segment}), and where that is, programs are not told`;
 }
 
 function memoryFields(argument: UsdtMemory, layout: SpecLayout, place: UsdtPlace): Fields {
   const { index, scale, symbol, segment } = argument;
   if (segment !== undefined) {
-    throw unreadable(argument, place, "where a thread's own memory is, programs are not told");
+    throw unreadable(argument, place, inThread(segment));
   }
   const arg_type = BigInt(ArgumentType.REG_DEREF);
   const isPlain = argument.base === undefined && index === undefined;

@@ -6,13 +6,13 @@
 
 import { checkOptions } from "../src/options.ts";
 import { RouteSocket } from "../src/sys/netlink.ts";
-import { writeAttributes } from "../src/sys/netlink-message.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { explain, networkPrivileges, type Reasons } from "./explain.ts";
-import { findInterface, interfaceHeader, type NetworkInterface, xdpPrograms } from "./interface.ts";
+import { findInterface, type NetworkInterface, xdpPrograms } from "./interface.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
+import { XdpSlot } from "./xdp-netlink.ts";
 
 /** Where in the path of a packet: in the network stack, in the driver, or on the device. */
 export type XdpMode = "skb" | "native" | "offload";
@@ -29,17 +29,12 @@ export interface XdpOptions {
    * (Linux 5.9), by netlink where there are none.
    */
   link?: boolean;
-  /** By netlink only: the program that is attached now and makes room; it ends any other way with EBUSY. Linux 5.7. */
+  /** By netlink only: the program that is attached now and makes room; it ends any other way with EEXIST. */
   replace?: AttachableProgram;
 }
 
 const TYPES = [ProgramType.XDP];
-const RTM_SETLINK = 19;
-/** include/uapi/linux/if_link.h. */
-const IFLA_XDP = 43;
-const XDP = { fd: 1, flags: 3, expectedFd: 8 };
-/** `XDP_FLAGS_*`. */
-const FLAG = { IF_NOEXIST: 1, REPLACE: 16 };
+/** `XDP_FLAGS_*` of include/uapi/linux/if_link.h. */
 const MODES: Readonly<Record<XdpMode, number>> = { skb: 2, native: 4, offload: 8 };
 
 /**
@@ -90,7 +85,7 @@ export function attachXdp(
       if (!failedWith(error, "EINVAL")) throw reasonOf(error, program, place, mode);
     }
   }
-  const socket = new RouteSocket();
+  const socket = kernel.routeSocket();
   try {
     return byNetlink(socket, program, place, mode, replace);
   } catch (error) {
@@ -107,27 +102,12 @@ function byNetlink(
   mode: XdpMode | undefined,
   replace: AttachableProgram | undefined,
 ): Link {
-  const flags = mode === undefined ? 0 : MODES[mode];
-  const set = (
-    fd: number,
-    moreFlags: number,
-    expected: number | undefined,
-    doing: string,
-  ): void => {
-    const xdp = [
-      [XDP.fd, fd],
-      [XDP.flags, flags | moreFlags],
-      ...(expected === undefined ? [] : [[XDP.expectedFd, expected] as const]),
-    ] as const;
-    const parts = [interfaceHeader(place.index), writeAttributes([[IFLA_XDP, xdp]])];
-    socket.request(RTM_SETLINK, 0, parts, doing);
-  };
-  const doing = `set XDP of ${place.name}`;
+  const slot = new XdpSlot(socket, place, mode === undefined ? 0 : MODES[mode]);
   // Before anything is attached: what is attached can be detached with it.
   let current = program.fd.duplicate();
   try {
-    if (replace === undefined) set(current.number, FLAG.IF_NOEXIST, undefined, doing);
-    else set(current.number, FLAG.REPLACE, replace.fd.number, doing);
+    if (replace === undefined) slot.attach(current);
+    else slot.exchange(replace.fd, current);
   } catch (error) {
     current.close();
     throw reasonOf(error, program, place, mode, socket);
@@ -142,7 +122,7 @@ function byNetlink(
       detach(): void {
         using own = current;
         try {
-          set(-1, FLAG.REPLACE, own.number, `detach XDP of ${place.name}`);
+          slot.exchange(own, undefined);
         } catch (error) {
           // The interface has gone, or something else has put its program there.
           if (!["ENODEV", "EEXIST", "EBUSY", "ENOENT"].some((code) => failedWith(error, code))) {
@@ -153,8 +133,7 @@ function byNetlink(
       replace(next, expected): void {
         const own = next.fd.duplicate();
         try {
-          const before = expected?.fd.number ?? current.number;
-          set(own.number, FLAG.REPLACE, before, `replace XDP of ${place.name}`);
+          slot.exchange(expected?.fd ?? current, own);
         } catch (error) {
           own.close();
           throw reasonOf(error, next, place, mode, socket);

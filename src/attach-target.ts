@@ -23,6 +23,13 @@ export interface AttachTarget {
   readonly attachProgram?: FileDescriptor;
 }
 
+/** Programs for many functions. */
+const MANY: ReadonlySet<number> = new Set([
+  AttachType.TRACE_FENTRY_MULTI,
+  AttachType.TRACE_FEXIT_MULTI,
+  AttachType.TRACE_FSESSION_MULTI,
+]);
+
 /** How the kernel names what programs of an attach type are attached to (`BTF_TRACE_PREFIX` and its kin in libbpf). */
 function kernelName(attachType: number, name: string): { name: string; kind: number } {
   switch (attachType) {
@@ -94,6 +101,25 @@ export class AttachTargets implements Disposable {
     const { id } = found;
     if (found.module === undefined) return { attachBtfId: id };
     return { attachBtfId: id, attachBtf: this.#types.open(found.module).fd };
+  }
+
+  /**
+   * The module of a program for many functions, which are said when it is attached: `fentry.multi/nf_conntrack:nf_*`. Nothing for
+   * other programs.
+   *
+   * @throws BpfError with code `ERR_ATTACH_TARGET` when no such module is loaded; SyscallError such as EPERM when it cannot be opened.
+   */
+  module(program: ProgramSpec): Partial<AttachTarget> {
+    const module = MANY.has(program.attachType)
+      ? /^([^:]+):/.exec(program.attachTo)?.[1]
+      : undefined;
+    if (module === undefined) return {};
+    try {
+      return { attachBtf: this.#types.open(module).fd };
+    } catch (cause) {
+      if (!(cause instanceof BpfError) || cause.code !== "ENOENT") throw cause;
+      throw fail(program, `module ${module} is not loaded, or has no types`, cause);
+    }
   }
 
   /** Lets go of the modules. Closing twice does nothing. */

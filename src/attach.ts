@@ -4,9 +4,10 @@
  * @module
  */
 
-import { type Link, structOps } from "../links/index.ts";
+import { Link, structOps } from "../links/index.ts";
 import { type BpfMap, StructOpsMap } from "../maps/index.ts";
-import { type AttachPlaces, attachBySection, PLACE_NAMES } from "./attach-section.ts";
+import { type AttachPlaces, PLACE_NAMES } from "./attach-places.ts";
+import { attachBySection } from "./attach-section.ts";
 import { abandonAll, closeAll, closeAllAsync } from "./close-all.ts";
 import { checkOptions } from "./options.ts";
 import type { Program } from "./program.ts";
@@ -24,6 +25,8 @@ export interface Skipped {
   program: string;
   section: string;
   reason: string;
+  /** The option of attach() that would say where it goes, where that is what is missing. */
+  place?: keyof AttachPlaces;
   /** The error, where attaching was tried. */
   error?: unknown;
 }
@@ -98,8 +101,8 @@ export function attachPrograms(
     if (program.type === ProgramType.STRUCT_OPS) continue;
     try {
       const attached = attachBySection(program, options);
-      if (typeof attached === "string") skipped.push({ program: name, section, reason: attached });
-      else links.set(name, attached);
+      if (attached instanceof Link) links.set(name, attached);
+      else skipped.push({ program: name, section, ...attached });
     } catch (error) {
       if (onError === "throw") {
         abandonAll(links.values());

@@ -35,6 +35,14 @@ export interface TableMember {
   readonly attachBtf?: FileDescriptor;
 }
 
+/** Since when kernels have tables of a type, and the option that they are built with. */
+const KERNELS: Readonly<Record<string, readonly [since: string, config: string]>> = {
+  tcp_congestion_ops: ["5.6", "CONFIG_BPF_JIT"],
+  hid_bpf_ops: ["6.11", "CONFIG_HID_BPF"],
+  sched_ext_ops: ["6.12", "CONFIG_SCHED_CLASS_EXT"],
+  Qdisc_ops: ["6.16", "CONFIG_NET_SCH_BPF"],
+};
+
 /** Members of the object's structure that nobody could count are of hostile types. */
 const MAX_MEMBERS = 65_536;
 
@@ -105,9 +113,13 @@ export class StructOpsTables implements Disposable {
     const struct = `struct ${ops.kernelType}`;
     const kernel = this.#types.find(`bpf_struct_ops_${ops.kernelType}`, Kind.STRUCT);
     if (kernel === undefined) {
+      const [since = "5.6", config] = Object.hasOwn(KERNELS, ops.kernelType)
+        ? KERNELS[ops.kernelType]!
+        : [];
+      const needed = config === undefined ? "" : `; Linux ${since} has it with ${config}`;
       throw new UnsupportedError(
-        `create map ${name}: this kernel takes no table of type ${struct}: it has no struct bpf_struct_ops_${ops.kernelType} in vmlinux or a loaded module`,
-        { feature: `struct_ops ${ops.kernelType}`, since: "5.6", cause: this.#types.unreadable },
+        `create map ${name}: this kernel takes no table of type ${struct}: it has no struct bpf_struct_ops_${ops.kernelType} in vmlinux or a loaded module${needed}`,
+        { feature: `struct_ops ${ops.kernelType}`, since, cause: this.#types.unreadable },
       );
     }
     const { btf } = kernel;

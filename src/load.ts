@@ -15,6 +15,7 @@ import { abandonAll, closeAll } from "./close-all.ts";
 import { CoreTarget, Narrowing, relocateProgram, relocationFailure } from "./co-re/index.ts";
 import { BpfError } from "./error.ts";
 import { Externs, kconfigBytes } from "./externs/index.ts";
+import { attachTypeHere } from "./load-attach-type.ts";
 import { loadWithFallbacks } from "./load-fallback.ts";
 import { LoadedMaps, replacementOf } from "./load-maps.ts";
 import { checkLoadOptions, type LoadOptions } from "./load-options.ts";
@@ -27,6 +28,7 @@ import type { ProgramLoadAttributes } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { release } from "./sys/kernel.ts";
 import { kernelBtf, moduleBtfs } from "./sys/kernel-btf.ts";
+import { findToken } from "./token.ts";
 import { ProgramType } from "./uapi.ts";
 import type { Steps } from "./verifier.ts";
 
@@ -55,7 +57,8 @@ export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loade
   checkLoadOptions(options, spec);
   checkByteOrder(spec);
   refuseStrange(spec, options);
-  const loader = new Loader(spec, options);
+  const found = options.token === undefined ? findToken() : undefined;
+  const loader = new Loader(spec, found === undefined ? options : { ...options, token: found });
   let done = false;
   try {
     loader.loadTypes();
@@ -72,6 +75,7 @@ export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loade
     return loader.loaded;
   } finally {
     if (!done) loader.abandon();
+    found?.close();
   }
 }
 
@@ -166,7 +170,7 @@ class Loader {
     const { fd, log, attachType } = yield* loadWithFallbacks(
       {
         type: program.type,
-        expectedAttachType: program.attachType,
+        expectedAttachType: attachTypeHere(program),
         // The kernel refuses names with anything else in them.
         name: name.replaceAll(/[^\w.]/g, ""),
         license: this.#spec.license,
@@ -218,7 +222,7 @@ class Loader {
         { code: "ERR_STRUCT_OPS" },
       );
     }
-    return program.attachBtf ? this.#targets.find(key, program) : {};
+    return program.attachBtf ? this.#targets.find(key, program) : this.#targets.module(program);
   }
 
   /** The program's instructions for this kernel, and what to say of those that were poisoned. */
@@ -313,7 +317,7 @@ class Loader {
   }
 
   get #token(): FileDescriptor | undefined {
-    return this.#options.token?.fd;
+    return this.#options.token ? this.#options.token.fd : undefined;
   }
 
   #aids(): { close(): void }[] {

@@ -5,7 +5,7 @@
  */
 
 export { parseObject } from "./parse.ts";
-export { type SectionMeaning, sectionMeaning } from "./sections.ts";
+export { type SectionMeaning, sectionMeaning, sectionNames } from "./sections.ts";
 export { StructOpsSpec } from "./struct-ops.ts";
 export type {
   DataLayout,

@@ -140,6 +140,11 @@ const SECTIONS: readonly Row[] = [
 const exact = new Map<string, Row>();
 for (const row of SECTIONS) exact.set(withoutPlus(row[0]), row);
 
+/** Every section name, without target. */
+export function sectionNames(): string[] {
+  return [...exact.keys()];
+}
+
 function withoutPlus(pattern: string): string {
   return pattern.endsWith("+") ? pattern.slice(0, -1) : pattern;
 }

@@ -210,6 +210,32 @@ kernelTest(test, "an exclusive program bars others, which says which it is", asy
   });
 });
 
+for (const mode of ["override", "exclusive"] as const) {
+  kernelTest(test, `${mode}: another one takes the place, and is left alone`, async () => {
+    await assertNothingLeft(async () => {
+      await inOwnCgroup((path) => {
+        using first = new Counter({ ...egress, after: allow });
+        using second = new Counter({ ...egress, after: allow });
+        using third = new Counter({ ...egress, after: allow });
+        const options = { link: false, mode } as const;
+        const ids = () =>
+          cgroupPrograms(path, AttachType.CGROUP_INET_EGRESS).programs.map(({ id }) => id);
+        using one = cgroup(first.program, path, options);
+        using two = cgroup(second.program, path, options);
+        assert.equal(ids(), [second.program.id]);
+        one.close();
+        assert.equal(ids(), [second.program.id]);
+        const expected = first.program;
+        assert.throws(() => two.update(third.program, { expected }), hasCode("EPERM"));
+        two.update(third.program, { expected: second.program });
+        assert.equal(ids(), [third.program.id]);
+        two.close();
+        assert.equal(ids(), []);
+      });
+    });
+  });
+}
+
 kernelTest(
   test,
   "anchors put a program before another",

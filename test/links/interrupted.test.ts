@@ -149,7 +149,7 @@ kernelTest(test, "what is to be removed at the end is, although closing fails", 
       description: "count to kprobe vfs_open",
       fd,
       isKernelLink: true,
-      afterClose: () => void removed++,
+      afterClose: { now: () => void removed++, soon: async () => void removed++ },
     });
     const closing = async (): Promise<void> => close(link);
     const error = await closing().then(

@@ -1,13 +1,14 @@
 import { closeSync, openSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { kprobe, ksyscall } from "../../links/kprobe.ts";
+import { attachKprobe, kprobe, ksyscall } from "../../links/kprobe.ts";
 import { syscallWrapper } from "../../src/sys/syscall-name.ts";
 import { ProgramType } from "../../src/uapi.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { KPROBES } from "../helper/kprobes.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
 import { isA, isSyscall, isTarget } from "./errors.ts";
+import { kernelWithoutFunctions } from "./old-kernel.ts";
 
 const test = suite("links/kprobe");
 const type = ProgramType.KPROBE;
@@ -105,9 +106,10 @@ kernelTest(test, "runs at an offset that is an instruction", KPROBES, () => {
   // What the tracer may patch at a function's start has 4 bytes or 5, after an instruction of 4 bytes or none.
   using counter = new Counter(own);
   const offsets = process.arch === "x64" ? [4, 5, 9] : [8, 12];
+  const symbol = syscallWrapper("getppid") ?? "sys_getppid";
   const links = offsets.flatMap((offset) => {
     try {
-      return [kprobe(counter.program, "sys_getppid", { offset })];
+      return [kprobe(counter.program, symbol, { offset })];
     } catch (error) {
       assert.ok(isSyscall("EILSEQ")(error), String(error));
       return [];
@@ -119,27 +121,26 @@ kernelTest(test, "runs at an offset that is an instruction", KPROBES, () => {
   for (const link of links) link.close();
 });
 
-kernelTest(
-  test,
-  "a function that is not there is named, with those that look like it",
-  KPROBES,
-  () => {
-    using counter = new Counter(own);
-    const before = openObjects();
-    assert.throws(
-      () => kprobe(counter.program, "sys_clonee"),
-      isTarget(
-        "ENOENT",
-        /^cannot attach program count to kprobe sys_clonee: .* no function sys_clonee; .*did you mean .*"sys_clone"/,
-      ),
-    );
-    assert.throws(
-      () => ksyscall(counter.program, "getpidd", { retprobe: true }),
-      isTarget("ENOENT", /to kretprobe sys_getpidd: .*"sys_getpid"/),
-    );
-    assert.equal(openObjects(), before);
-  },
-);
+hostTest(test, "a function that is not there is named, with those that look like it", () => {
+  using counter = new Counter(own);
+  const before = openObjects();
+  for (const [names, message] of [
+    [
+      "sys_clonee",
+      /^cannot attach program count to kprobe sys_clonee: .* no function sys_clonee; .*did you mean .*"sys_clone"/,
+    ],
+    [
+      ["vfs_opn", "no_such"],
+      /kprobe vfs_opn or no_such: .* no function vfs_opn or no_such;.*"vfs_open"/,
+    ],
+  ] as const) {
+    const attach = () => attachKprobe(counter.program, names, {}, kernelWithoutFunctions);
+    assert.throws(attach, isTarget("ENOENT", message));
+  }
+  const nowhere = () => attachKprobe(counter.program, 8n, {}, kernelWithoutFunctions);
+  assert.throws(nowhere, isTarget("ENOENT", /to kprobe 0x8: no function of the kernel is there$/));
+  assert.equal(openObjects(), before);
+});
 
 kernelTest(
   test,

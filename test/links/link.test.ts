@@ -3,13 +3,17 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { Link } from "../../links/link.ts";
+import { LinkGroup } from "../../links/link-group.ts";
 import { rawTracepoint } from "../../links/raw-tracepoint.ts";
 import { tracepoint } from "../../links/tracepoint.ts";
 import { uprobe } from "../../links/uprobe.ts";
+import { AttachedLinks } from "../../src/attach.ts";
 import { linkGetFdById } from "../../src/sys/bpf.ts";
 import { release } from "../../src/sys/kernel.ts";
 import { LinkType, ProgramType } from "../../src/uapi.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { slowCloses } from "../sys/slow-closes.ts";
 import { Counter, openObjects } from "./counter.ts";
 import { hasCode } from "./errors.ts";
 import { withMount } from "./mounts.ts";
@@ -109,6 +113,24 @@ kernelTest(test, "refuses everything but closing after close", async () => {
   await link[Symbol.asyncDispose]();
   assert.throws(() => link.info(), hasCode("ERR_CLOSED"));
   assert.throws(() => link.pin("/sys/fs/bpf/x"), hasCode("ERR_CLOSED"));
+});
+
+kernelTest(test, "all links of an object and of a group are closed together", async () => {
+  const before = openObjects();
+  using counter = new Counter({ type: ProgramType.RAW_TRACEPOINT });
+  const attach = () => rawTracepoint(counter.program, "sched_switch");
+  const members = [attach(), attach(), attach(), attach()];
+  const group = new LinkGroup("raw_tracepoint", "count to raw tracepoints", members);
+  const byProgram = new Map<string, Link>([
+    ["group", group],
+    ["first", attach()],
+    ["second", attach()],
+  ]);
+  const links = new AttachedLinks(byProgram, new Map(), []);
+  assert.is(await slowCloses(() => links.closeAsync()), 2);
+  assert.ok(members.every(({ closed }) => closed));
+  counter[Symbol.dispose]();
+  assert.equal(openObjects(), before);
 });
 
 test.run();

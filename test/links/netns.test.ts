@@ -1,4 +1,8 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { flowDissector, namespacePrograms, skLookup } from "../../links/netns.ts";
@@ -136,6 +140,15 @@ kernelTest(test, "misuse is named", async () => {
         () => skLookup(program.program, { namespace }),
         /neither a path nor the number/,
       );
+    }
+    // A named pipe nobody writes to: opening it must not wait.
+    const folder = mkdtempSync(join(tmpdir(), "ebpf-pipe-"));
+    try {
+      const namespace = join(folder, "pipe");
+      assert.is(spawnSync("mkfifo", [namespace]).status, 0);
+      assert.throws(() => skLookup(program.program, { namespace }), hasCode("EINVAL"));
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });

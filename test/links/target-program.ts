@@ -35,8 +35,9 @@ interface Code {
 /** What `probe_me` returns. */
 export const RETURNED = 42n;
 
-function x64(semaphore: number): Code {
-  const probeMe = [0x90, 0xb8, 42, 0, 0, 0, 0x90, 0xc3]; // nop; mov eax, 42; nop; ret
+function x64(semaphore: number, nops: number): Code {
+  // nop…; nop; mov eax, 42; nop; ret
+  const probeMe = [...Array<number>(nops).fill(0x90), 0x90, 0xb8, 42, 0, 0, 0, 0x90, 0xc3];
   const trap = [0xcc, 0xc3]; // int3; ret
   const start = probeMe.length + trap.length;
   const code = [...probeMe, ...trap];
@@ -58,8 +59,9 @@ function x64(semaphore: number): Code {
   };
 }
 
-function arm64(semaphore: number): Code {
+function arm64(semaphore: number, nops: number): Code {
   const words = [
+    ...Array<number>(nops).fill(0xd503201f),
     0xd503201f, // probe_me: nop
     0x52800540, // mov w0, #42
     0xd503201f, // nop
@@ -84,10 +86,10 @@ function arm64(semaphore: number): Code {
     machine: Machine.AARCH64,
     bytes: Uint8Array.from(words.flatMap((value) => word(value))),
     probeMe: 0,
-    probeMeSize: 16,
+    probeMeSize: nops * 4 + 16,
     secondInstruction: 4,
-    trap: 16,
-    start: 24,
+    trap: nops * 4 + 16,
+    start: nops * 4 + 24,
   };
 }
 
@@ -103,12 +105,12 @@ export interface TargetProgram extends Disposable {
   semaphoreOffset: number;
 }
 
-/** Writes the executable to a new folder. */
-export function writeTargetProgram(): TargetProgram {
+/** Writes the executable to a new folder; `nops` more instructions are at the start of `probe_me`. */
+export function writeTargetProgram({ nops = 0 }: { nops?: number } = {}): TargetProgram {
   const build = process.arch === "arm64" ? arm64 : x64;
   // The code has the same length wherever the semaphore is.
-  const semaphoreOffset = TEXT + Math.ceil(build(0).bytes.length / 16) * 16;
-  const code = build(DATA + semaphoreOffset);
+  const semaphoreOffset = TEXT + Math.ceil(build(0, nops).bytes.length / 16) * 16;
+  const code = build(DATA + semaphoreOffset, nops);
   const at = (offset: number): number => CODE + TEXT + offset;
   const segment = {
     type: SegmentType.LOAD,

@@ -1,7 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { interfaceHeader } from "../../links/interface.ts";
-import { type TcOptions, tc } from "../../links/tc.ts";
+import type { Link } from "../../links/link.ts";
+import { attachTc, type TcOptions, tc } from "../../links/tc.ts";
 import { load } from "../../src/asm/index.ts";
 import { UnsupportedError } from "../../src/error.ts";
 import { NetlinkFlag, RouteSocket } from "../../src/sys/netlink.ts";
@@ -11,6 +12,7 @@ import { type KernelNeeds, kernelTest } from "../helper/kernel.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
 import { indexOf, inOwnNetwork, sendDatagram } from "./network.ts";
+import { kernelWithoutEcho } from "./old-kernel.ts";
 
 const test = suite("links/tc");
 const CLSACT: KernelNeeds = {
@@ -80,6 +82,47 @@ for (const direction of ["ingress", "egress"] as const) {
     );
   }
 }
+
+kernelTest(
+  test,
+  "where the kernel does not tell what it made, that is found, and only that removed",
+  CLSACT,
+  async () => {
+    await assertNothingLeft(async () => {
+      await inOwnNetwork(async () => {
+        using first = counter();
+        using second = counter();
+        const direction = "ingress";
+        const attach = (one: Counter, options: TcOptions = {}): Link =>
+          attachTc(one.program, "lo", { direction, ...options }, kernelWithoutEcho);
+        using other = attach(second);
+        // Kernels choose the priority, the handle, both or neither.
+        for (const options of [{}, { priority: 7 }, { handle: 5 }, { priority: 9, handle: 4 }]) {
+          const text = JSON.stringify(options);
+          const link = attach(first, options);
+          const { count } = first;
+          await sendDatagram();
+          assert.is(first.count, count + 1, text);
+          link.close();
+          await sendDatagram();
+          assert.is(first.count, count + 1, text);
+        }
+        // Twice the same, of which one is left.
+        const links = [attach(first), attach(first)];
+        links[0]?.close();
+        const { count } = first;
+        await sendDatagram();
+        assert.is(first.count, count + 1);
+        links[1]?.close();
+        const others = second.count;
+        await sendDatagram();
+        assert.equal([first.count, second.count], [count + 1, others + 1]);
+        other.close();
+        assert.not(disciplines().includes("clsact"));
+      });
+    });
+  },
+);
 
 kernelTest(
   test,

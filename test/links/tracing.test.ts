@@ -4,16 +4,18 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Kind } from "../../btf/index.ts";
+import { runningKernel } from "../../links/kernel-calls.ts";
 import { attachTracing, tracing } from "../../links/tracing.ts";
 import { alu, jumpIf, load, type Statement } from "../../src/asm/index.ts";
 import { UnsupportedError } from "../../src/error.ts";
 import { programTestRun } from "../../src/sys/bpf.ts";
+import type { FileDescriptor } from "../../src/sys/fd.ts";
 import { kernelBtf } from "../../src/sys/kernel-btf.ts";
 import { AttachType, LinkType, ProgramType } from "../../src/uapi.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { isOlderThan, kernelTest } from "../helper/kernel.ts";
 import { TESTED, TRAMPOLINES } from "../helper/trampolines.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
-import { hasCode, isA } from "./errors.ts";
+import { hasCode, isA, isSyscall } from "./errors.ts";
 import { activeSecurityModules } from "./mounts.ts";
 import { kernelBefore515 } from "./old-kernel.ts";
 
@@ -124,6 +126,21 @@ kernelTest(test, "passes a cookie to the program", TRAMPOLINES, () => {
   using _link = tracing(counter.program, { cookie: 0x1_0000_0001n });
   programTestRun(counter.program.fd);
   assert.is(counter.kept, 0x1_0000_0001n);
+});
+
+kernelTest(test, "a kernel that has cookies means something else by EINVAL", () => {
+  assert.is(runningKernel.takesTracingCookies(), !isOlderThan("5.19"));
+  const program = {
+    name: "count",
+    type: ProgramType.TRACING,
+    attachType: AttachType.TRACE_FENTRY,
+    attachTo: "vfs_open",
+    fd: {} as FileDescriptor,
+  };
+  const attach = (takes: boolean) => () =>
+    attachTracing(program, 1n, { ...kernelBefore515, takesTracingCookies: () => takes });
+  assert.throws(attach(true), isSyscall("EINVAL", /the function cannot be traced/));
+  assert.throws(attach(false), isA(UnsupportedError));
 });
 
 function attachesWithOlderCommand(attachType: number, target: string, since: string): void {

@@ -10,8 +10,10 @@ import { attachUprobe, uprobe } from "../../links/uprobe.ts";
 import { SyscallError, UnsupportedError } from "../../src/error.ts";
 import { tracefs } from "../../src/sys/paths.ts";
 import { ProgramType } from "../../src/uapi.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { kernelObjects, objectsLeft } from "../helper/hygiene.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
+import { slowCloses } from "../sys/slow-closes.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
 import { isA, isTarget } from "./errors.ts";
 import { kernelBefore515, kernelWithoutUnits } from "./old-kernel.ts";
@@ -125,7 +127,7 @@ kernelTest(test, "attaches to a library of this process by its bare name, with a
   }
 });
 
-kernelTest(test, "attaches to the file that this process runs, and through /proc/PID/root", () => {
+hostTest(test, "attaches to the file that this process runs, and through /proc/PID/root", () => {
   using counter = new Counter({ type, pid: process.pid });
   using _self = uprobe(counter.program, "/proc/self/exe", { symbol: "uv_kill" });
   using _root = uprobe(counter.program, `/proc/${process.pid}/root${process.execPath}`, {
@@ -230,45 +232,57 @@ function probeLines(): string[] {
   return text.split("\n").filter((line) => line.includes(`ebpf/probe_${process.pid}_`));
 }
 
-kernelTest(test, "closing many off the event loop keeps it free; all are gone", async () => {
+kernelTest(test, "many are closed with two slow calls; timers run, and all are gone", async () => {
   using target = writeTargetProgram();
   using counter = new Counter({ type });
-  const before = openObjects().length;
+  const before = openObjects();
   const attach = () => uprobe(counter.program, target.path, { symbol: "probe_me" });
-  const links = Array.from({ length: 13 }, attach);
-  const alone = performance.now();
-  links.pop()?.close();
-  const one = performance.now() - alone;
-  const { blocked } = await blockedDuring(async () => {
-    await Promise.all(links.map((link) => link.closeAsync()));
-  });
-  assert.ok(links.every((link) => link.closed));
-  assert.is(openObjects().length, before);
-  run(target);
-  assert.is(counter.count, 0);
-  // One after another they would block for 12 times as long as one; before Linux 6.12 that is nothing.
-  const limit = Math.max((one * links.length) / 4, 50 * SLOWNESS);
-  assert.ok(blocked < limit, `blocked ${blocked} ms of ${limit} ms, one takes ${one} ms`);
-});
-
-/** Milliseconds for which no timer could run, beyond what a free event loop takes. */
-async function blockedDuring(body: () => Promise<void>): Promise<{ blocked: number }> {
-  let last = performance.now();
-  let blocked = 0;
-  const look = (): void => {
+  const links = Array.from({ length: 7 }, attach);
+  const ids = links.flatMap((link) => (link.isKernelLink ? [`link ${link.info().id}`] : []));
+  const begin = performance.now();
+  let last = begin;
+  let longest = 0;
+  const tick = (): void => {
     const now = performance.now();
-    if (now - last > 5) blocked += now - last;
+    longest = Math.max(longest, now - last);
     last = now;
   };
-  const timer = setInterval(look, 1);
-  try {
-    await body();
-  } finally {
-    clearInterval(timer);
-    look();
-  }
-  return { blocked };
-}
+  const timer = setInterval(tick, 10);
+  const calls = await slowCloses(() => Promise.all(links.map((link) => link.closeAsync())));
+  clearInterval(timer);
+  tick();
+  assert.is(calls, 2);
+  // From Linux 6.12 on each takes the kernel up to a quarter of a second.
+  const limit = Math.max((last - begin) / 3, 100 * SLOWNESS);
+  assert.ok(longest < limit, `no timer for ${longest} ms of ${last - begin}`);
+  assert.ok(links.every((link) => link.closed));
+  assert.equal(openObjects(), before);
+  const left = kernelObjects();
+  assert.equal(
+    ids.filter((id) => left.has(id)),
+    [],
+  );
+  run(target);
+  assert.is(counter.count, 0);
+});
+
+hostTest(test, "a process that is killed while it closes many leaves none", async () => {
+  using target = writeTargetProgram();
+  const before = kernelObjects();
+  const child = spawn(process.execPath, [
+    "--input-type=module",
+    "-e",
+    `const { uprobe } = await import(${JSON.stringify(import.meta.resolve("../../links/uprobe.js"))});
+     const { Counter } = await import(${JSON.stringify(import.meta.resolve("./counter.js"))});
+     const counter = new Counter({ type: ${type} });
+     const links = Array.from({ length: 6 }, () => uprobe(counter.program, ${JSON.stringify(target.path)}, { symbol: "probe_me" }));
+     for (const link of links) void link.closeAsync();
+     setImmediate(() => process.kill(process.pid, "SIGKILL"));`,
+  ]);
+  const [, signal] = await once(child, "exit");
+  assert.is(signal, "SIGKILL");
+  assert.equal(await objectsLeft(before), []);
+});
 
 kernelTest(test, "explains an instruction that cannot be probed", async () => {
   const before = openObjects();
@@ -291,7 +305,7 @@ kernelTest(test, "explains an instruction that cannot be probed", async () => {
   assert.equal(openObjects(), before);
 });
 
-kernelTest(test, "explains which privileges are missing", () => {
+hostTest(test, "explains which privileges are missing", () => {
   const resolve = (name: string) => JSON.stringify(import.meta.resolve(name));
   // Loads everything while it still may read the files.
   const script = `

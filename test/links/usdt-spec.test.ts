@@ -80,13 +80,17 @@ test("names the argument that no program can read", () => {
   for (const [text, reason] of [
     ["8@(%rax,%rbx,8)", /libbpf 1\.7/],
     ["8@8(,%rbx,8)", /needs a base/],
-    ["8@%fs:8", /thread's own memory/],
+    ["8@%fs:8", /thread's own memory \(%fs\)/],
+    ["-4@%gs:counter@tpoff", /thread's own memory \(%gs\)/],
     ["8@unknown(%rip)", /where unknown is/],
     ["8@8(%rip)", /from where it counts/],
     ["8@4096", /from where it counts/],
     ["8@$known", /known is elsewhere in each process/],
     ["16@%rax", /size is unusual/],
-    ["8@%xmm0", /no register, memory or constant/],
+    ["8f@%xmm0", /it is in %xmm0, and programs get no registers of floats/],
+    ["8@%ymm15", /%ymm15/],
+    ["8f@%st(1)", /%st\(1\)/],
+    ["8@%cr3", /no register, memory or constant/],
   ] as const) {
     assert.throws(
       () => olderArgument(text),
@@ -97,6 +101,8 @@ test("names the argument that no program can read", () => {
       text,
     );
   }
+  const arm64 = { ...x64, machine: Machine.AARCH64 };
+  assert.throws(() => olderArgument("8f@d7", arm64), /argument 8f@d7 of p:n .*: it is in d7, /);
   const many = parseUsdtArguments("8@$1 ".repeat(13), Machine.X86_64);
   assert.throws(() => encodeSpec(older, many, 0n, x64), /13 arguments/);
 });

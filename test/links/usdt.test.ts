@@ -1,14 +1,15 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { TargetError } from "../../links/target-error.ts";
-import { attachUsdt, runningUsdtKernel, usdt } from "../../links/usdt.ts";
+import { attachUsdt, usdt } from "../../links/usdt.ts";
 import { poolOf } from "../../links/usdt-pool.ts";
+import { runningUsdtKernel } from "../../links/usdt-prepare.ts";
 import { type Collection, CollectionSpec } from "../../src/collection.ts";
 import { UnsupportedError } from "../../src/error.ts";
 import { openProgram } from "../../src/program-open.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { fixturePath } from "../helper/fixtures.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { Counter, openObjects } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
 import { Sample, samplePath } from "./sample-process.ts";
@@ -97,37 +98,33 @@ kernelTest(
   },
 );
 
-kernelTest(
-  test,
-  "does without cookies, in a position-independent file of one process",
-  async () => {
-    const kernel = { ...runningUsdtKernel, hasCookies: () => false };
-    await using sample = new Sample("movable");
-    const [watched, other] = [await sample.start(), await sample.start()];
-    using bpf = load(undefined, false);
-    const path = `/proc/${watched.pid}/root${sample.path}`;
-    const attach = (name: string, cookie: number) =>
-      attachUsdt(bpf.programs.keep, path, { provider, name, cookie, pid: watched.pid }, kernel);
-    const links = [attach("places", 3), attach("numbers", 4)];
-    const addresses = bpf.maps["__bpf_usdt_ip_to_spec_id"];
-    assert.is([...addresses.keys()].length, 3);
-    assert.throws(() => attach("places", 4), hasCode("ERR_USDT"));
-    assert.throws(
-      () => attachUsdt(bpf.programs.keep, path, { provider, name: "places" }, kernel),
-      (error: unknown) => error instanceof UnsupportedError && error.since === "5.15",
-    );
-    await other.pass();
-    assert.equal(seen(bpf), []);
-    await watched.pass();
-    assert.equal(seen(bpf), [
-      [4, CONSTANTS],
-      [3, FIRST_PLACE],
-      [3, SECOND_PLACE],
-    ]);
-    await Promise.all(links.map((link) => link.closeAsync()));
-    assert.equal([...addresses.keys()], []);
-  },
-);
+hostTest(test, "does without cookies, in a position-independent file of one process", async () => {
+  const kernel = { ...runningUsdtKernel, hasCookies: () => false };
+  await using sample = new Sample("movable");
+  const [watched, other] = [await sample.start(), await sample.start()];
+  using bpf = load(undefined, false);
+  const path = `/proc/${watched.pid}/root${sample.path}`;
+  const attach = (name: string, cookie: number) =>
+    attachUsdt(bpf.programs.keep, path, { provider, name, cookie, pid: watched.pid }, kernel);
+  const links = [attach("places", 3), attach("numbers", 4)];
+  const addresses = bpf.maps["__bpf_usdt_ip_to_spec_id"];
+  assert.is([...addresses.keys()].length, 3);
+  assert.throws(() => attach("places", 4), hasCode("ERR_USDT"));
+  assert.throws(
+    () => attachUsdt(bpf.programs.keep, path, { provider, name: "places" }, kernel),
+    (error: unknown) => error instanceof UnsupportedError && error.since === "5.15",
+  );
+  await other.pass();
+  assert.equal(seen(bpf), []);
+  await watched.pass();
+  assert.equal(seen(bpf), [
+    [4, CONSTANTS],
+    [3, FIRST_PLACE],
+    [3, SECOND_PLACE],
+  ]);
+  await Promise.all(links.map((link) => link.closeAsync()));
+  assert.equal([...addresses.keys()], []);
+});
 
 kernelTest(
   test,
@@ -154,7 +151,7 @@ kernelTest(
   },
 );
 
-kernelTest(test, "keeps one spec for equal arguments, and uses again what was given back", () => {
+hostTest(test, "keeps one spec for equal arguments, and uses again what was given back", () => {
   using bpf = load();
   const specs = bpf.maps["__bpf_usdt_specs"];
   const pool = poolOf(specs, bpf.maps["__bpf_usdt_ip_to_spec_id"]);
@@ -184,10 +181,9 @@ kernelTest(test, "keeps one spec for equal arguments, and uses again what was gi
   pool.place(0x40_0000n, 3);
 });
 
-kernelTest(
+hostTest(
   test,
   "reads indexed memory where the program can",
-  { needs: "cookies of perf events", since: "5.15" },
   async () => {
     await using sample = new Sample("movable");
     const running = await sample.start();
@@ -207,9 +203,10 @@ kernelTest(
     assert.equal([hits.get(), first.get(), cookie.get()], [1n, -4444n, 9n]);
     await link.closeAsync();
   },
+  { needs: "cookies of perf events", since: "5.15" },
 );
 
-kernelTest(
+hostTest(
   test,
   "attaches programs that ask for no arguments, and says what is not there",
   async () => {

@@ -11,7 +11,7 @@ import { kernelTest } from "../helper/kernel.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA, isSyscall, isTarget } from "./errors.ts";
 import { indexOf, inOwnNetwork, makeVeth, sendDatagram } from "./network.ts";
-import { kernelBefore59 } from "./old-kernel.ts";
+import { kernelBefore57, kernelBefore59 } from "./old-kernel.ts";
 
 const test = suite("links/xdp");
 
@@ -93,6 +93,25 @@ kernelTest(test, "by netlink, asked for: it sees packets, is replaced, and stops
 
 kernelTest(test, "by netlink, on a kernel without links of XDP", async () => {
   await runsAndStops({}, kernelBefore59);
+});
+
+kernelTest(test, "by netlink, on a kernel that does not compare programs", async () => {
+  await runsAndStops({}, kernelBefore57);
+  await inOwnNetwork(() => {
+    using first = counter();
+    using second = counter();
+    using third = counter();
+    const options = { mode: "skb", link: false } as const;
+    using old = attachXdp(first.program, "lo", options, kernelBefore57);
+    const replacing = (replace: typeof first.program) => () =>
+      attachXdp(second.program, "lo", { ...options, replace }, kernelBefore57);
+    assert.throws(replacing(third.program), hasCode("EEXIST"));
+    using _fresh = replacing(first.program)();
+    assert.throws(() => old.update(third.program), hasCode("EEXIST"));
+    // The first has lost its place; closing it takes nothing from the second.
+    old.close();
+    assert.equal(attachedIds("lo"), { native: 0, skb: second.program.id, offload: 0 });
+  });
 });
 
 kernelTest(

@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { createMap } from "../../maps/index.ts";
 import { CollectionSpec } from "../../src/collection.ts";
+import { MapType } from "../../src/uapi.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { isOlderThan, kernelTest } from "../helper/kernel.ts";
@@ -81,19 +83,28 @@ kernelTest(
       const spec = read("sections.el.o");
       const wanted = {
         on_xdp: "xdp",
+        on_tc: isOlderThan("6.6") ? "tc" : "tcx",
         on_cgroup_skb_egress: "cgroup",
+        on_cgroup_skb: "cgroup",
         on_sk_lookup: "sk_lookup",
+        on_sk_msg: "sk_msg",
         on_perf_event: "perf_event",
         on_iter_task: "iter",
+        on_iter_bpf_map_elem: "iter",
+        on_lwt_xmit: "lwt",
       };
-      const unplaced = {
-        on_socket: /socketFilter/,
-        on_tc: /tc\(program, interface, \{ direction \}\)/,
-        on_cgroup_skb: /\{ attachType \}/,
-        on_sk_reuseport: /reuseport/,
-        on_sk_msg: /sockmap/,
-        on_iter_bpf_map_elem: /iterator\(program, \{ map \}\)/,
+      const lacking = {
+        on_xdp: "interface",
+        on_tc: "direction",
+        on_cgroup_skb_egress: "cgroup",
+        on_cgroup_skb: "direction",
+        on_sk_lookup: "namespace",
+        on_sk_msg: "map",
+        on_perf_event: "sampling",
+        on_iter_bpf_map_elem: "map",
+        on_lwt_xmit: "route",
       };
+      const unplaced = { on_socket: /socketFilter/, on_sk_reuseport: /reuseport/ };
       const names = [...Object.keys(wanted), ...Object.keys(unplaced)];
       for (const [name, program] of Object.entries(spec.programs)) {
         program.autoload = names.includes(name);
@@ -102,22 +113,46 @@ kernelTest(
       {
         using links = bpf.attach();
         assert.equal([...links.byProgram.keys()], ["on_iter_task"]);
-        const reason = (name: string): string | undefined =>
-          links.skipped.find(({ program }) => program === name)?.reason;
-        assert.match(
-          String(reason("on_xdp")),
-          /section xdp does not say where: attach\(\{ interface/,
+        const places = links.skipped.flatMap(({ program, place }) =>
+          place === undefined ? [] : [[program, place]],
         );
-        assert.match(String(reason("on_perf_event")), /attach\(\{ sampling/);
+        assert.equal(Object.fromEntries(places), lacking);
+        const reasons = links.skipped.map(({ reason }) => reason);
+        assert.ok(
+          reasons.includes("section xdp does not say where: attach({ interface: … }) does"),
+          reasons.join("\n"),
+        );
       }
       await inOwnNetwork(async (namespace) => {
         await inOwnCgroup((cgroup) => {
-          using links = bpf.attach({ interface: "lo", cgroup, namespace, sampling: {} });
+          using map = createMap({
+            name: "sockets",
+            type: MapType.SOCKMAP,
+            keySize: 4,
+            valueSize: 4,
+            maxEntries: 1,
+          });
+          using links = bpf.attach({
+            onError: "skip",
+            interface: "lo",
+            direction: "egress",
+            cgroup,
+            namespace,
+            sampling: {},
+            map,
+            route: { to: "10.9.0.0/24", interface: "lo" },
+          });
           const kinds = [...links.byProgram].map(([name, { kind }]) => [name, kind]);
-          assert.equal(Object.fromEntries(kinds), wanted);
-          assert.is(links.skipped.length, Object.keys(unplaced).length);
-          for (const { program, reason } of links.skipped) {
-            assert.match(reason, unplaced[program as keyof typeof unplaced], program);
+          const { on_iter_bpf_map_elem: _, ...others } = wanted;
+          assert.equal(Object.fromEntries(kinds), others);
+          const { size } = links;
+          assert.is(links.skipped.length, names.length - size);
+          // It walks other maps than those of sockets.
+          const walker = links.skipped.find(({ program }) => program === "on_iter_bpf_map_elem");
+          assert.instance(walker?.error, Error);
+          for (const [name, pattern] of Object.entries(unplaced)) {
+            const found = links.skipped.find(({ program }) => program === name);
+            assert.match(String(found?.reason), pattern);
           }
         });
       });

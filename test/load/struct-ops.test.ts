@@ -135,6 +135,10 @@ kernelTest(
       using link = structOps(linked);
       assert.ok(available().includes("ebpf_linked"));
       assert.is(link.info().type, LinkType.STRUCT_OPS);
+      for (const none of [undefined, {}, bpf.programs]) {
+        const replace = () => link.replace(none as unknown as typeof other);
+        assert.throws(replace, (error: unknown) => error instanceof TypeError);
+      }
       link.replace(other);
       assert.ok(available().includes("ebpf_linked"));
       link.close();

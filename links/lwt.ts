@@ -1,0 +1,298 @@
+/**
+ * Attaches programs to routes (lightweight tunnels): the kernel runs them for packets that take the route. It makes a route of its
+ * own by netlink, as `ip route add PREFIX encap bpf …` does, and removes that and nothing else.
+ *
+ * @module
+ */
+
+import { hostLittleEndian, viewOf } from "../src/bytes.ts";
+import { checkOptions } from "../src/options.ts";
+import { NetlinkFlag, RouteSocket } from "../src/sys/netlink.ts";
+import { type NetlinkAttribute, writeAttributes } from "../src/sys/netlink-message.ts";
+import { ProgramType } from "../src/uapi.ts";
+import { type AddressPrefix, parseAddress, parsePrefix } from "./address.ts";
+import { type AttachableProgram, requireType } from "./arguments.ts";
+import { explain, networkPrivileges } from "./explain.ts";
+import { findInterface } from "./interface.ts";
+import { failedWith } from "./kernel-calls.ts";
+import { Link } from "./link.ts";
+
+/** The rest of the route that a program is attached to. */
+export interface LwtOptions {
+  /** The interface that packets leave by, by name or number. Default: the one through which `via` is reached. */
+  interface?: string | number;
+  /** The address of the next hop. Default: destinations are on the link. */
+  via?: string;
+  /** `local` routes are for this machine, so that `lwt_in` sees what it receives. Default `unicast`. */
+  type?: "unicast" | "local";
+  /** Number of the routing table. Default: `main`, 254. */
+  table?: number;
+  /** Of several routes to the same destinations the lowest is taken. Default: the kernel's. */
+  metric?: number;
+  /** Of lwt_xmit: bytes that the program may put before a packet, up to 256. Default 0. */
+  headroom?: number;
+}
+
+/** include/uapi/linux/rtnetlink.h. */
+const NEW_ROUTE = 24;
+const DELETE_ROUTE = 25;
+const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, table: 15, encapType: 21, encap: 22 };
+const PROTOCOL_STATIC = 4;
+const TABLE_COMPATIBLE = 252;
+const TABLE_MAIN = 254;
+/** `RTN_*`, and the scope of each: `RT_SCOPE_*`. */
+const ROUTE_TYPES = { unicast: 1, local: 2 };
+const SCOPES = { universe: 0, link: 253, host: 254 };
+const AF_INET = 2;
+const AF_INET6 = 10;
+/** `struct rtmsg`. */
+const RTMSG_SIZE = 12;
+/** `LWTUNNEL_ENCAP_BPF`, `LWTUNNEL_ENCAP_SEG6_LOCAL` of include/uapi/linux/lwtunnel.h. */
+const ENCAP_BPF = 6;
+const ENCAP_SEG6_LOCAL = 7;
+/** `LWT_BPF_*`: the hook, the program's descriptor and name, the headroom. */
+const HOOKS: Readonly<Record<number, number>> = {
+  [ProgramType.LWT_IN]: 1,
+  [ProgramType.LWT_OUT]: 2,
+  [ProgramType.LWT_XMIT]: 3,
+};
+const XMIT_HEADROOM = 4;
+const LARGEST_HEADROOM = 256;
+/** `SEG6_LOCAL_*` of include/uapi/linux/seg6_local.h. */
+const SEG6_LOCAL = { action: 1, bpf: 8, endBpf: 15 };
+/** `LWT_BPF_PROG_FD`, `SEG6_LOCAL_BPF_PROG`; and the names. */
+const PROGRAM_FD = 1;
+const PROGRAM_NAME = 2;
+const TYPES = [
+  ProgramType.LWT_IN,
+  ProgramType.LWT_OUT,
+  ProgramType.LWT_XMIT,
+  ProgramType.LWT_SEG6LOCAL,
+];
+
+/** A route but for its programs. */
+interface Route {
+  readonly prefix: AddressPrefix;
+  readonly index: number | undefined;
+  readonly via: Uint8Array | undefined;
+  readonly type: keyof typeof ROUTE_TYPES;
+  readonly table: number;
+  readonly metric: number | undefined;
+  readonly headroom: number;
+}
+
+/**
+ * Makes a route on which a program runs: type lwt_in (packets received that take it), lwt_out and lwt_xmit (packets sent), Linux 4.10;
+ * lwt_seg6local (the action End.BPF of segment routing, for IPv6), 4.18. `to` is a prefix such as `10.1.0.0/16` or `fd00::/64`.
+ * A list of programs of the first three types, each at most once, shares a route. The route stays when this process ends without
+ * closing the link.
+ *
+ * @throws TargetError with suggestions for an interface that is not there; SyscallError such as EEXIST where there is such a route, EPERM
+ * without CAP_NET_ADMIN, EOPNOTSUPP without CONFIG_LWTUNNEL_BPF or CONFIG_IPV6_SEG6_BPF; TypeError and RangeError for misuse.
+ */
+export function lwt(
+  programs: AttachableProgram | readonly AttachableProgram[],
+  to: string,
+  options: LwtOptions = {},
+): Link {
+  checkOptions("lwt", options, ["interface", "via", "type", "table", "metric", "headroom"]);
+  const list = Array.isArray(programs)
+    ? (programs as readonly AttachableProgram[])
+    : [programs as AttachableProgram];
+  checkPrograms(list);
+  const names = list.map(({ name }) => name).join(", ");
+  const doing = `cannot attach program ${names} to a route`;
+  const route = routeOf(to, options, doing);
+  if (list[0]!.type === ProgramType.LWT_SEG6LOCAL && route.prefix.bytes.length !== 16) {
+    throw new TypeError(`${doing}: segment routing is of IPv6, and ${to} is not`);
+  }
+  const description = `${names} to the route to ${to}`;
+  // A socket of the namespace that the route is in, wherever the thread goes.
+  const socket = new RouteSocket();
+  try {
+    setRoute(socket, route, list, NetlinkFlag.CREATE | NetlinkFlag.EXCL);
+  } catch (error) {
+    socket.close();
+    throw reasonOf(error, `cannot attach program ${description}`);
+  }
+  return new Link({
+    kind: "lwt",
+    description,
+    fd: socket.fd,
+    isKernelLink: false,
+    types: list.map(({ type }) => type),
+    manual: attachment(socket, route, to, list.length),
+  });
+}
+
+/** How to remove the route, and to put another program on it. */
+function attachment(socket: RouteSocket, route: Route, to: string, count: number) {
+  let replaced = 0;
+  return {
+    detach(): void {
+      try {
+        const message = [header(route), writeAttributes(placeAttributes(route))];
+        socket.request(DELETE_ROUTE, 0, message, `remove the route to ${to}`);
+      } catch (error) {
+        // Somebody removed it, or the interface that it was on.
+        if (!["ESRCH", "ENODEV", "ENOENT"].some((code) => failedWith(error, code))) throw error;
+      }
+    },
+    replace(next: AttachableProgram, expected: AttachableProgram | undefined): void {
+      const doing = `cannot replace the program of the route to ${to}`;
+      if (expected !== undefined || count > 1) {
+        throw new TypeError(
+          count > 1
+            ? `${doing}: it has several`
+            : `${doing}: routes replace whatever program they have, so none can be expected`,
+        );
+      }
+      try {
+        // Routes whose programs have one name are the same to the kernel, which then changes nothing.
+        const renamed = { ...whatIsAttached(next), name: `${next.name}#${++replaced + 1}` };
+        setRoute(socket, route, [renamed], NetlinkFlag.CREATE | NetlinkFlag.REPLACE);
+      } catch (error) {
+        throw reasonOf(error, doing);
+      }
+    },
+  };
+}
+
+function whatIsAttached({ type, fd, attachType, attachTo }: AttachableProgram) {
+  return { type, fd, attachType, attachTo };
+}
+
+function checkPrograms(list: readonly AttachableProgram[]): void {
+  if (list.length === 0) throw new TypeError("lwt: give a program, or a list that is not empty");
+  for (const program of list) requireType(program, TYPES, "route");
+  const types = list.map(({ type }) => type);
+  if (new Set(types).size !== list.length) {
+    throw new TypeError("lwt: a route has one program of each type");
+  }
+  if (list.length > 1 && types.includes(ProgramType.LWT_SEG6LOCAL)) {
+    throw new TypeError("lwt: a route with a program of type lwt_seg6local has no other");
+  }
+}
+
+function routeOf(to: string, options: LwtOptions, doing: string): Route {
+  const { type = "unicast", via } = options;
+  if (!Object.hasOwn(ROUTE_TYPES, type)) {
+    throw new TypeError(`${doing}: type is ${JSON.stringify(type)}, not "unicast" or "local"`);
+  }
+  if (typeof to !== "string") throw new TypeError(`${doing}: ${String(to)} is no prefix`);
+  const prefix = parsePrefix(to, doing);
+  const gateway = via === undefined ? undefined : parseAddress(via);
+  if (via !== undefined && gateway?.length !== prefix.bytes.length) {
+    throw new TypeError(`${doing}: via is ${JSON.stringify(via)}, no address of the kind of ${to}`);
+  }
+  if (options.interface === undefined && gateway === undefined) {
+    throw new TypeError(`${doing}: say where packets leave: interface, via, or both`);
+  }
+  const { index } = options.interface === undefined ? {} : findInterface(options.interface, doing);
+  return {
+    prefix,
+    index,
+    via: gateway,
+    type,
+    table: within(options.table ?? TABLE_MAIN, 1, 0xffff_ffff, `${doing}: table`),
+    metric:
+      options.metric === undefined
+        ? undefined
+        : within(options.metric, 0, 0xffff_ffff, `${doing}: metric`),
+    headroom: within(options.headroom ?? 0, 0, LARGEST_HEADROOM, `${doing}: headroom`),
+  };
+}
+
+function setRoute(
+  socket: RouteSocket,
+  route: Route,
+  programs: readonly AttachableProgram[],
+  flags: number,
+): void {
+  const attributes = [...placeAttributes(route), ...encapsulation(programs, route.headroom)];
+  const message = [header(route), writeAttributes(attributes)];
+  const names = programs.map(({ name }) => name).join(", ");
+  socket.request(NEW_ROUTE, flags, message, `make a route with program ${names}`);
+}
+
+/** `struct rtmsg` of include/uapi/linux/rtnetlink.h. */
+function header({ prefix, type, via, table }: Route): Uint8Array {
+  const bytes = new Uint8Array(RTMSG_SIZE);
+  const isFour = prefix.bytes.length === 4;
+  bytes[0] = isFour ? AF_INET : AF_INET6;
+  bytes[1] = prefix.bits;
+  bytes[4] = table > 0xff ? TABLE_COMPATIBLE : table;
+  bytes[5] = PROTOCOL_STATIC;
+  // Routes of IPv6 have none.
+  bytes[6] =
+    type === "local" ? SCOPES.host : via === undefined && isFour ? SCOPES.link : SCOPES.universe;
+  bytes[7] = ROUTE_TYPES[type];
+  return bytes;
+}
+
+/** What tells the route from others. */
+function placeAttributes({ prefix, index, via, table, metric }: Route): NetlinkAttribute[] {
+  const attributes: NetlinkAttribute[] = [
+    [RTA.dst, prefix.bytes],
+    [RTA.table, table],
+  ];
+  if (index !== undefined) attributes.push([RTA.oif, index]);
+  if (via !== undefined) attributes.push([RTA.gateway, via]);
+  if (metric !== undefined) attributes.push([RTA.priority, metric]);
+  return attributes;
+}
+
+/** `RTA_ENCAP_TYPE` and `RTA_ENCAP`. */
+function encapsulation(
+  programs: readonly AttachableProgram[],
+  headroom: number,
+): NetlinkAttribute[] {
+  const described = ({ fd, name }: AttachableProgram): NetlinkAttribute[] => [
+    [PROGRAM_FD, fd.number],
+    // The kernel wants one, and shows it to `ip route`.
+    [PROGRAM_NAME, name === "" ? "program" : name],
+  ];
+  const [first] = programs;
+  if (first?.type === ProgramType.LWT_SEG6LOCAL) {
+    const action: NetlinkAttribute = [SEG6_LOCAL.action, SEG6_LOCAL.endBpf];
+    return [
+      [RTA.encapType, twoBytes(ENCAP_SEG6_LOCAL)],
+      [RTA.encap, [action, [SEG6_LOCAL.bpf, described(first)]]],
+    ];
+  }
+  const encap = programs.map(
+    (program): NetlinkAttribute => [HOOKS[program.type] ?? 0, described(program)],
+  );
+  if (headroom > 0) encap.push([XMIT_HEADROOM, headroom]);
+  return [
+    [RTA.encapType, twoBytes(ENCAP_BPF)],
+    [RTA.encap, encap],
+  ];
+}
+
+function twoBytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(2);
+  viewOf(bytes).setUint16(0, value, hostLittleEndian);
+  return bytes;
+}
+
+function within(value: number, least: number, most: number, what: string): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new RangeError(`${what} is ${value}, not a whole number from ${least} to ${most}`);
+}
+
+function reasonOf(error: unknown, doing: string): unknown {
+  const said =
+    error instanceof Error ? /\(the kernel says: .*?\)/.exec(error.message)?.[0] : undefined;
+  return explain(error, said === undefined ? doing : `${doing} ${said}`, {
+    EPERM: networkPrivileges,
+    EEXIST:
+      "there is such a route; another metric makes another one, and programs of several types go on one route when they are given as a list",
+    ENODEV: "the interface has gone",
+    ENETUNREACH: "the next hop is not reachable, or the interface is down",
+    ENETDOWN: "the interface is down",
+    EOPNOTSUPP:
+      "the kernel has no such tunnels: it needs CONFIG_LWTUNNEL_BPF, or CONFIG_IPV6_SEG6_BPF for lwt_seg6local",
+    EINVAL: "the route does not fit, such as a headroom without a program of type lwt_xmit",
+  });
+}
