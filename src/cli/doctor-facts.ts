@@ -6,7 +6,7 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ProbeList } from "../../links/tracefs-probe.ts";
+import type { ProbeList } from "../../links/tracefs-removal.ts";
 import { BpfError } from "../error.ts";
 import { parseConfig, readKernelConfig } from "../externs/kernel-config.ts";
 import { type FeatureAnswer, haveFeature, haveProgramType } from "../features/index.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { removeTracefsProbe } from "../../links/tracefs-probe.ts";
+import { removeTracefsProbe } from "../../links/tracefs-removal.ts";
 import { type Command, CommandError, readArguments } from "./command.ts";
 import { type Check, type CheckState, capabilityNames, judgeFacts } from "./doctor-checks.ts";
 import { collectFacts } from "./doctor-facts.ts";

@@ -44,16 +44,40 @@ something that a program needs, or a file cannot be read; with --baseline, when 
   run: {
     usage: "run FILE",
     does: "load an object, attach its programs by section, and print its events",
-    details: `  --duration TIME  end after a time such as 10s, 500ms, 2m
+    details: `Where programs go whose sections do not say it:
+
+  --interface NAME the network interface of XDP, tc, tcx and netkit programs
+  --xdp-mode MODE  native, skb or offload; by default native where the driver can
+  --direction WAY  ingress or egress, for sections tc, classifier and cgroup/skb
+  --cgroup PATH    the cgroup of cgroup, sockops and lsm_cgroup programs
+  --netns PATH     the network namespace, also a name of ip-netns(8) or the number of a process: that of
+                   sk_lookup and flow_dissector programs, and the one where the interface and others are
+  --netfilter FAMILY:HOOK
+                   the hook of netfilter programs, such as ipv4:input or ipv6:forward:PRIORITY
+  --pid NUMBER     run uprobe, USDT and perf_event programs for this process only
+  --frequency HERTZ
+                   how often perf_event programs run each second on each CPU, such as 99
+  --map NAME       the map of the object that sk_msg and sk_skb programs go to, and iterators walk
+  --route PREFIX   the route that lwt programs go on, with --interface, --via ADDRESS or both
+  --receiver DEVICE
+                   the receiver of lirc_mode2 programs, such as /dev/lirc0
+  --target PROGRAM=TARGET
+                   what a section such as uprobe or kprobe without target stands for, such as
+                   on_call=/bin/bash:readline; may be repeated
+
+What is printed, and for how long:
+
+  --duration TIME  end after a time such as 10s, 500ms, 2m
   --count N        end after N events
   --set NAME=VALUE give a constant or a variable its value before loading
   --as MAP=TYPE    decode the events of a ring buffer as this type of the object, such as 'struct event'
   --dump MAP       print the contents of a map at the end
   --pin-path DIR   where maps that the object pins by name are found, or pinned; default /sys/fs/bpf
   --trace          print what programs write with bpf_printk, too
+  --buffer SIZE    the room for events of each ring, or of each CPU, such as 64K or 1M
   --json           one JSON object a line
 
-Needs Linux, and root or CAP_BPF with CAP_PERFMON.
+Iterators are run once. Needs Linux, and root or CAP_BPF with CAP_PERFMON.
 `,
   },
   list: {

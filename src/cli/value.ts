@@ -46,3 +46,13 @@ export function milliseconds(text: string): number {
   }
   return result;
 }
+
+const MULTIPLES: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** A number of bytes such as `4096`, `64K`, `1M`. @throws CommandError for anything else, and above 1 GiB. */
+export function byteCount(option: string, text: string): number {
+  const [, amount, unit = ""] = /^(\d+)([KMG])?$/i.exec(text) ?? [];
+  const bytes = Number(amount) * (MULTIPLES[unit.toUpperCase()] ?? Number.NaN);
+  if (bytes >= 1 && bytes <= 2 ** 30) return bytes;
+  throw new CommandError(`${option} ${text} is no size such as 4096, 64K or 1M`);
+}

@@ -12,6 +12,7 @@ import { list } from "../../src/cli/list.ts";
 import { map } from "../../src/cli/map.ts";
 import { explain } from "../../src/cli/output.ts";
 import { prog } from "../../src/cli/prog.ts";
+import { run } from "../../src/cli/run.ts";
 import { trace } from "../../src/cli/trace.ts";
 import { verify } from "../../src/cli/verify.ts";
 import type { Outcome } from "./cli.ts";
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   list,
   map,
   prog,
+  run,
   trace,
   verify,
 };

@@ -1,0 +1,301 @@
+/**
+ * `ebpf run` puts programs where its options say, and names the option where one is missing.
+ */
+
+import { createSocket } from "node:dgram";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { SymbolType } from "../../elf/index.ts";
+import { cgroupPrograms, NetworkNamespace, namespacePrograms } from "../../links/index.ts";
+import { findInterface, xdpPrograms } from "../../links/interface.ts";
+import { RouteSocket } from "../../src/sys/netlink.ts";
+import { AttachType } from "../../src/uapi.ts";
+import { ebpf, type Outcome } from "../helper/cli.ts";
+import { fixturePath } from "../helper/fixtures.ts";
+import { ebpfHere } from "../helper/in-process.ts";
+import { hostTest, isOlderThan } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
+import { inOwnCgroup } from "../links/cgroups.ts";
+import { eventually, inOwnNetwork } from "../links/network.ts";
+import { code, exit, fn, mov, objectBytes } from "../spec/object.ts";
+
+const test = suite("cli: run, places");
+
+/** Runs `body` with a file. */
+async function withBytes(
+  bytes: Uint8Array,
+  body: (file: string) => void | Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
+  try {
+    const file = join(folder, "object.o");
+    writeFileSync(file, bytes);
+    await body(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Runs `body` with the file of an object whose programs, by section, return a number. */
+async function withObject(
+  programs: Readonly<Record<string, number>>,
+  body: (file: string) => void | Promise<void>,
+): Promise<void> {
+  const sections = Object.keys(programs);
+  const bytes = objectBytes({
+    sections: sections.map((section) => code(section, [mov(programs[section]!), exit])),
+    symbols: sections.map((section) => fn(`on_${section.replaceAll(/\W/g, "_")}`, section, 0, 2)),
+  });
+  await withBytes(bytes, body);
+}
+
+/** Runs the command, in this process, until `body` is done. */
+async function whileRunning(
+  args: readonly string[],
+  body: () => void | Promise<void>,
+): Promise<Outcome> {
+  const running = ebpfHere(["run", "--duration", `${20 * SLOWNESS}s`, ...args]);
+  try {
+    await body();
+  } finally {
+    // Nobody listens when the command has failed, and this process would end.
+    if (process.listenerCount("SIGINT") > 0) process.kill(process.pid, "SIGINT");
+  }
+  return running;
+}
+
+/** Whether a datagram that is sent to this process comes within some milliseconds; why sending failed. */
+async function datagram(patience = 5000): Promise<boolean | string> {
+  const socket = createSocket("udp4");
+  try {
+    await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+    return await new Promise((resolve) => {
+      socket.on("message", () => resolve(true));
+      setTimeout(() => resolve(false), patience * SLOWNESS).unref();
+      socket.send("7 bytes", socket.address().port, "127.0.0.1", (error) => {
+        if (error !== null) resolve((error as NodeJS.ErrnoException).code ?? "");
+      });
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+hostTest(test, "--interface: packets are dropped as long as it runs", async () => {
+  await withObject({ xdp: 1 }, async (file) => {
+    await inOwnNetwork(async () => {
+      using netlink = new RouteSocket();
+      const { index } = findInterface("lo", "test");
+      const { code: exitCode, stderr } = await whileRunning(
+        ["--interface", "lo", file],
+        async () => {
+          assert.ok(await eventually(() => xdpPrograms(netlink, index).skb !== 0));
+          assert.is(await datagram(50), false);
+        },
+      );
+      assert.is(exitCode, 0, stderr);
+      assert.match(stderr, /^attached on_xdp to (.* )?lo\b/m);
+      assert.is(xdpPrograms(netlink, index).skb, 0);
+      assert.is(await datagram(), true);
+    });
+  });
+});
+
+hostTest(
+  test,
+  "--interface, --direction, --route: sections tc and lwt_xmit",
+  async () => {
+    await withObject({ tc: 2, lwt_xmit: 0 }, async (file) => {
+      await inOwnNetwork(async () => {
+        const args = ["--interface", "lo", "--direction", "egress", "--route", "10.9.0.0/24", file];
+        const { code: exitCode, stderr } = await whileRunning(args, async () => {
+          // Packets are dropped where they go out.
+          for (let tries = 0; tries < 20 && (await datagram(50)) === true; tries++);
+          assert.is.not(await datagram(50), true);
+        });
+        assert.is(exitCode, 0, stderr);
+        const hook = isOlderThan("6.6") ? "tc" : "tcx";
+        assert.match(stderr, new RegExp(`^attached on_tc to ${hook} egress of lo`, "m"));
+        assert.match(stderr, /^attached on_lwt_xmit to the route to 10\.9\.0\.0\/24/m);
+        assert.is(await datagram(), true);
+      });
+    });
+  },
+  {
+    needs: "BPF filters and routes",
+    config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF", "CONFIG_LWTUNNEL_BPF"],
+  },
+);
+
+hostTest(
+  test,
+  "--cgroup: what the cgroup's processes send is denied as long as it runs",
+  async () => {
+    await withObject({ "cgroup_skb/egress": 0, "cgroup/sock_create": 1 }, async (file) => {
+      await inOwnNetwork(async () => {
+        await inOwnCgroup(async (path) => {
+          const { code: exitCode, stderr } = await whileRunning(
+            ["--cgroup", path, file],
+            async () => {
+              const { CGROUP_INET_EGRESS } = AttachType;
+              const count = () => cgroupPrograms(path, CGROUP_INET_EGRESS).programs.length;
+              assert.ok(await eventually(() => count() === 1));
+              assert.is(await datagram(), "EPERM");
+            },
+          );
+          assert.is(exitCode, 0, stderr);
+          assert.match(stderr, /^attached on_cgroup_skb_egress to inet_egress of cgroup/m);
+          assert.match(stderr, /^attached on_cgroup_sock_create to inet_sock_create of cgroup/m);
+          assert.is(await datagram(), true);
+        });
+      });
+    });
+  },
+  { needs: "cgroup_skb programs", config: "CONFIG_CGROUP_BPF" },
+);
+
+hostTest(test, "--netns: all is attached in another network namespace", async () => {
+  await withObject({ sk_lookup: 1, xdp: 2 }, async (file) => {
+    using namespace = NetworkNamespace.create();
+    const path = `/proc/self/fd/${namespace.fd.number}`;
+    const args = ["--netns", path, "--interface", "lo", file];
+    const { code: exitCode, stderr } = await whileRunning(args, async () => {
+      const found = () => namespacePrograms(AttachType.SK_LOOKUP, { namespace }).programs;
+      assert.ok(await eventually(() => found().length === 1));
+      namespace.run(() => {
+        using netlink = new RouteSocket();
+        assert.is.not(xdpPrograms(netlink, findInterface("lo", "test").index).skb, 0);
+      });
+    });
+    assert.is(exitCode, 0, stderr);
+    assert.match(stderr, /^attached on_sk_lookup to sk_lookup of \/proc\/self\/fd\/\d+/m);
+    assert.match(stderr, /^attached on_xdp to (.* )?lo\b/m);
+    assert.equal(namespacePrograms(AttachType.SK_LOOKUP, { namespace }).programs, []);
+  });
+});
+
+hostTest(test, "--target, --pid, --frequency: probes and samples of one process", async () => {
+  await withObject({ uprobe: 0, perf_event: 0 }, async (file) => {
+    const target = "on_uprobe=libc.so.6:getppid";
+    const args = ["--target", target, "--pid", String(process.pid), "--frequency", "50", file];
+    const { code: exitCode, stderr } = await ebpfHere(["run", "--duration", "100ms", ...args]);
+    assert.is(exitCode, 0, stderr);
+    assert.match(stderr, /^attached on_uprobe to uprobe .*getppid/m);
+    assert.match(stderr, /^attached on_perf_event to /m);
+  });
+});
+
+hostTest(
+  test,
+  "an iterator is run once, and then there is nothing to wait for",
+  async () => {
+    await withObject({ "iter/task": 0 }, async (file) => {
+      const { code: exitCode, stdout, stderr } = await ebpfHere(["run", "--json", file]);
+      assert.is(exitCode, 0, stderr);
+      assert.is(stdout, '{"program":"on_iter_task","text":""}\n');
+      assert.is(stderr, "attached on_iter_task to iterator task\n");
+    });
+  },
+  { needs: "iterators", config: "CONFIG_DEBUG_INFO_BTF" },
+);
+
+hostTest(test, "--map: programs of sockets go to a map of the object", async () => {
+  const definition = new Uint8Array(20);
+  // struct bpf_map_def: type (sockmap), sizes of key and value, entries, flags.
+  for (const [at, value] of [15, 4, 4, 1, 0].entries()) {
+    new DataView(definition.buffer).setUint32(at * 4, value, true);
+  }
+  await withBytes(
+    objectBytes({
+      sections: [code("sk_msg", [mov(1), exit]), { name: "maps", data: definition }],
+      symbols: [
+        fn("on_message", "sk_msg", 0, 2),
+        { name: "sockets", section: "maps", value: 0, size: 20, type: SymbolType.OBJECT },
+      ],
+    }),
+    async (file) => {
+      const args = ["run", "--duration", "50ms", "--map", "sockets", file];
+      const { code: exitCode, stderr } = await ebpfHere(args);
+      assert.is(exitCode, 0, stderr);
+      assert.match(stderr, /^attached on_message to sk_msg_verdict of map sockets$/m);
+      const without = await ebpfHere(["run", file]);
+      assert.match(without.stderr, /^skipped on_message: .*: --map NAME does$/m);
+    },
+  );
+});
+
+hostTest(test, "what lacks a place is skipped by the name of the option", async () => {
+  const sections = {
+    xdp: 2,
+    "cgroup/sock_create": 1,
+    sk_lookup: 1,
+    perf_event: 0,
+    lwt_in: 0,
+    tc: 0,
+  };
+  await withObject(sections, async (file) => {
+    const { code: exitCode, stderr } = await ebpfHere(["run", file]);
+    assert.is(exitCode, 1);
+    for (const [name, option] of [
+      ["on_xdp", "--interface NAME does"],
+      ["on_cgroup_sock_create", "--cgroup PATH does"],
+      ["on_sk_lookup", "--netns PATH does"],
+      ["on_perf_event", "--frequency HERTZ does"],
+      ["on_lwt_in", "--route PREFIX does"],
+      ["on_tc", "--direction ingress or --direction egress does"],
+    ]) {
+      assert.match(stderr, new RegExp(`^skipped ${name}: section .* ${option}$`, "m"));
+    }
+    assert.match(stderr, /no program of the object was attached; it takes --interface NAME, --/);
+  });
+  await withObject({ uprobe: 0 }, async (file) => {
+    const { stderr } = await ebpfHere(["run", file]);
+    assert.match(
+      stderr,
+      /^skipped on_uprobe: section uprobe names no target: --target on_uprobe=TARGET does$/m,
+    );
+  });
+});
+
+hostTest(test, "places that are not there", async () => {
+  await withObject({ xdp: 2 }, async (file) => {
+    const noInterface = await ebpfHere(["run", "--interface", "no-such0", file]);
+    assert.is(noInterface.code, 1);
+    assert.match(noInterface.stderr, /^skipped on_xdp: .* has no interface no-such0/m);
+    const noNamespace = await ebpfHere(["run", "--netns", "no-such", "--interface", "lo", file]);
+    assert.is(noNamespace.code, 1);
+    assert.match(noNamespace.stderr, /\/run\/netns\/no-such/);
+  });
+});
+
+test("options that make no sense are misuse", async () => {
+  const file = fixturePath("uprobe.el.o");
+  for (const [args, message] of [
+    [["--interface", ""], /--interface is empty/],
+    [["--xdp-mode", "fast"], /--xdp-mode fast is none of native, skb, offload/],
+    [["--direction", "up"], /--direction up is none of ingress, egress/],
+    [["--netfilter", "input"], /FAMILY:HOOK/],
+    [["--netfilter", "ipv4:inptu"], /inptu is none of prerouting, input/],
+    [["--pid", "0"], /--pid 0 is no whole number above 0/],
+    [["--frequency", "often"], /--frequency often is no whole number/],
+    [["--via", "10.0.0.1"], /--route beside it/],
+    [["--map", "nowhere"], /the object has no map nowhere/],
+    [["--target", "on_entri=x"], /no program on_entri; did you mean "on_entry"/],
+    [["--target", "on_entry="], /the target is empty/],
+    [["--buffer", "much"], /--buffer much is no size/],
+    [["--netns", ""], /--netns is empty/],
+    [["--interfce", "lo"], /no option --interfce; did you mean "--interface"/],
+  ] as const) {
+    const { code: exitCode, stderr } = await ebpfHere(["run", ...args, file]);
+    assert.is(exitCode, 2, stderr);
+    assert.match(stderr, message);
+  }
+  const xdp = await ebpfHere(["run", "--target", "on_xdp=x", fixturePath("sections.el.o")]);
+  assert.match(xdp.stderr, /programs of section xdp have no target/);
+  assert.match(ebpf(["run", "--help"]).stdout, /--interface NAME/);
+});
+
+test.run();
