@@ -43,6 +43,8 @@ export {
   RunFlags,
   type RunOptions,
   type RunResult,
+  type StreamName,
+  type StreamOptions,
 } from "./program.ts";
 export { type OpenProgramOptions, openProgram, type ProgramSource } from "./program-open.ts";
 export * from "./report/index.ts";

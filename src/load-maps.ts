@@ -83,7 +83,8 @@ export class LoadedMaps {
     data: Uint8Array | undefined,
     { btf, table }: { btf: FileDescriptor | undefined; table: KernelTable | undefined },
   ): void {
-    const { int64, pinPath = PIN_FOLDER, token } = this.#options;
+    const { int64, pinPath = PIN_FOLDER } = this.#options;
+    const token = this.#options.token || undefined;
     const create = (): BpfMap => {
       const map =
         table === undefined

@@ -44,8 +44,12 @@ export interface LoadOptions {
    * program (freplace), and fentry and fexit of functions in BPF. They must have been loaded with BTF.
    */
   targets?: Readonly<Record<string, Program>>;
-  /** The right to load, for a process in a user namespace: a {@link Token}, which stays open. Linux 6.9. */
-  token?: Token;
+  /**
+   * The right to load, for a process in a user namespace: a {@link Token}, which stays open. Default: what libbpf finds, a token of the
+   * BPF file system that the environment variable `LIBBPF_BPF_TOKEN_PATH` names (empty for none), else of `/sys/fs/bpf` where that
+   * gives one; `false` for none. Linux 6.9.
+   */
+  token?: Token | false;
   /** Gives up before the next program when it is aborted: its reason is thrown. */
   signal?: AbortSignal;
 }
@@ -80,8 +84,10 @@ export function checkLoadOptions(options: LoadOptions, spec: ObjectSpec): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError("load an object: signal is no AbortSignal; pass controller.signal");
   }
-  if (token !== undefined && !(token instanceof Token)) {
-    throw new TypeError("load an object: token is no Token; openToken(path) makes one");
+  if (token !== undefined && token !== false && !(token instanceof Token)) {
+    throw new TypeError(
+      "load an object: token is no Token; openToken(path) makes one, and false is for none",
+    );
   }
   for (const [name, map] of Object.entries(maps)) checkReplacement(name, map, spec);
   for (const [name, target] of Object.entries(targets)) checkTarget(name, target, spec);

@@ -13,17 +13,27 @@ import {
   explainRun,
   type PreparedRun,
   prepareRun,
-  RunFlags,
   type RunOptions,
   type RunResult,
 } from "./program-run.ts";
+import { ProgramStream, type StreamName, type StreamOptions } from "./program-stream.ts";
 import { objectPin, programBindMap, programTestRun, programTestRunAsync } from "./sys/bpf.ts";
 import { explainPin, removePin } from "./sys/bpf-file-system.ts";
 import { btfById } from "./sys/btf-by-id.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 
-export type { CodeLine, ContextValue, ProgramCode, ProgramInfo, RunOptions, RunResult };
-export { RunFlags };
+export { RunFlags } from "./uapi.ts";
+export type {
+  CodeLine,
+  ContextValue,
+  ProgramCode,
+  ProgramInfo,
+  ProgramStream,
+  RunOptions,
+  RunResult,
+  StreamName,
+  StreamOptions,
+};
 
 /** The types that a program was loaded with, and which of them is its own function. */
 export interface ProgramTypes {
@@ -80,6 +90,7 @@ export class Program implements Disposable {
   #types: ProgramTypes | undefined;
   #id: number | undefined;
   #pin: string | undefined;
+  readonly #streams = new Map<StreamName, ProgramStream>();
 
   /** @internal */
   constructor(fd: FileDescriptor, fields: ProgramFields) {
@@ -152,6 +163,30 @@ export class Program implements Disposable {
   stats(): ProgramStats {
     const { runCount, runTime, recursionMisses } = this.info();
     return { runCount, runTime, recursionMisses };
+  }
+
+  /**
+   * What the program prints, or its errors and what the kernel has to complain of while it runs. Linux 6.17.
+   *
+   * ```ts
+   * program.stream("stderr").read();                        // what is there
+   * for await (const text of program.stream("stdout")) …    // and what comes
+   * ```
+   *
+   * @throws TypeError for another name.
+   */
+  stream(name: StreamName): ProgramStream {
+    if (name !== "stdout" && name !== "stderr") {
+      throw new TypeError(
+        `program ${this.name}: there is no stream ${JSON.stringify(name)}; there are stdout and stderr`,
+      );
+    }
+    let stream = this.#streams.get(name);
+    if (stream === undefined) {
+      stream = new ProgramStream(this.fd, this.name, name);
+      this.#streams.set(name, stream);
+    }
+    return stream;
   }
 
   /**

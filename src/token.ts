@@ -1,6 +1,6 @@
 /**
  * BPF tokens: the right to load, given by whoever mounted a BPF file system, to a process in a user namespace that has none of its
- * own.
+ * own. Objects find one by themselves where libbpf does.
  *
  * @module
  */
@@ -51,8 +51,13 @@ const REASONS: Readonly<Record<string, string>> = {
  * is delegated, `EPERM`; BpfError with code `ERR_NOT_BPFFS` when something else is there.
  */
 export function openToken(path: string = PIN_FOLDER): Token {
-  const doing = `make a BPF token of ${path}`;
-  const folder = openDirectory(path, `BPF file system ${path}`);
+  return makeToken(path, path);
+}
+
+/** `name` is the path in messages. */
+function makeToken(path: string, name: string): Token {
+  const doing = `make a BPF token of ${name}`;
+  const folder = openDirectory(path, `BPF file system ${name}`);
   try {
     return new Token(tokenCreate(folder), path);
   } catch (error) {
@@ -73,5 +78,31 @@ export function openToken(path: string = PIN_FOLDER): Token {
     });
   } finally {
     folder.close();
+  }
+}
+
+/** Names a BPF file system, of which a token must be had then; empty for none. As of libbpf. */
+const PATH_VARIABLE = "LIBBPF_BPF_TOKEN_PATH";
+/** A process that is in the first user namespace stays there. */
+let isFirst = false;
+
+/**
+ * The token that an object is loaded with when nobody gives one: of the BPF file system that the environment variable
+ * `LIBBPF_BPF_TOKEN_PATH` names, else of `/sys/fs/bpf` where that gives one. To be closed.
+ *
+ * @throws as {@link openToken}, where the variable names a path.
+ * @internal
+ */
+export function findToken(): Token | undefined {
+  const path = process.env[PATH_VARIABLE];
+  if (path === "") return undefined;
+  if (path !== undefined) return makeToken(path, `${path} (${PATH_VARIABLE})`);
+  if (isFirst) return undefined;
+  try {
+    return openToken();
+  } catch (error) {
+    if (!(error instanceof BpfError)) throw error;
+    isFirst = error.code === "EOPNOTSUPP";
+    return undefined;
   }
 }

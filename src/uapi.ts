@@ -387,6 +387,16 @@ export const ProgramFlags = {
   TEST_REG_INVARIANTS: 0x80,
 } as const;
 
+/** Flags of a run by hand (`BPF_PROG_TEST_RUN`). */
+export const RunFlags = {
+  /** `BPF_F_TEST_RUN_ON_CPU`, Linux 5.10: a raw tracepoint program is run on CPU `cpu`; set where that is given. */
+  RUN_ON_CPU: 0x1,
+  /** `BPF_F_TEST_XDP_LIVE_FRAMES`, Linux 5.18: packets take the way that the XDP program says. */
+  XDP_LIVE_FRAMES: 0x2,
+  /** `BPF_F_TEST_SKB_CHECKSUM_COMPLETE`, Linux 6.11: the packet has its checksum. */
+  SKB_CHECKSUM_COMPLETE: 0x4,
+} as const;
+
 /** Flags of a map update (`BPF_MAP_UPDATE_ELEM`). */
 export const UpdateFlags = {
   /** `BPF_ANY`: create the element or replace it. */

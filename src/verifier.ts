@@ -71,6 +71,7 @@ export interface LoadContext extends RefusalContext {
 }
 
 const E2BIG = 7;
+const EAGAIN = 11;
 /** What kernels of this age say of too many branches. */
 const EFAULT = 14;
 const ENOSPC = 28;
@@ -87,7 +88,8 @@ const GROWTH = 16;
  * Loads one program. Without `logLevel` the first attempt asks for no log, which is faster; a refusal is repeated with a log,
  * whose size grows until it fits.
  *
- * @throws VerifierError when the verifier refused the program; SyscallError when it never came to that.
+ * @throws VerifierError when the verifier refused the program; SyscallError when it never came to that, with code `EAGAIN` when signals
+ * interrupted it each time.
  */
 export function* loadProgram(
   attributes: ProgramLoadAttributes,
@@ -117,8 +119,12 @@ export function* loadProgram(
     // Other logs hold every path, or none: what led to the refusal is not to be found in them.
     return yield* loadProgram(attributes, { ...context, logLevel: REFUSED_PATH });
   }
+  if (result.errno === EAGAIN) {
+    // Of a verifier that was interrupted the log ends anywhere.
+    throw refusalError(attributes, context, { errno: EAGAIN, log: "" }, kernelFacts);
+  }
   // With a log, ENOSPC may be the log's, and EFAULT that of a part of it.
-  const { errno } = first;
+  const errno = first.errno === EAGAIN ? result.errno : first.errno;
   const refusal = { errno, ...keptLog(result, size, isShort(), errno) };
   throw refusalError(attributes, context, refusal, kernelFacts);
 }

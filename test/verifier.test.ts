@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { VerifierError } from "../src/error.ts";
+import { SyscallError, VerifierError } from "../src/error.ts";
 import type { ProgramLoadResult } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { type LoadContext, type LoadStep, loadProgram } from "../src/verifier.ts";
@@ -8,6 +8,7 @@ import { type LoadContext, type LoadStep, loadProgram } from "../src/verifier.ts
 const test = suite("verifier");
 
 const E2BIG = 7;
+const EAGAIN = 11;
 const EACCES = 13;
 const EFAULT = 14;
 const ENOSPC = 28;
@@ -119,6 +120,27 @@ test("a log that could not be copied whole is kept, and the errno is the program
   assert.equal(sizes, [0, MIB]);
   assert.is(error.code, "EACCES");
   assert.is(error.log.length, 2);
+});
+
+test("a verifier that is interrupted each time is no refusal, and its log no reason", () => {
+  const interrupted = (errnos: number[]) => {
+    const answers = errnos.map((errno) => ({ errno, log: INSTRUCTION, logTrueSize: 0 }));
+    return () => load(() => answers.shift() ?? { errno: EACCES, log: REASON, logTrueSize: 0 });
+  };
+  const check = (error: unknown): boolean => {
+    assert.instance(error, SyscallError);
+    const { code, message } = error as SyscallError;
+    assert.is(code, "EAGAIN");
+    assert.match(
+      message,
+      /load program test \(a signal interrupted the verifier in each of 30 attempts; /,
+    );
+    return true;
+  };
+  assert.throws(interrupted([EAGAIN, EAGAIN]), check);
+  assert.throws(interrupted([EACCES, EAGAIN]), check);
+  // The attempt with a log came to its end.
+  assert.is(interrupted([EAGAIN, EACCES])().error.code, "EACCES");
 });
 
 test("the error is that of the refused path, whatever log was asked for", () => {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { SyscallError } from "../error.ts";
+import { BpfError, SyscallError } from "../error.ts";
 import type { FileDescriptor } from "../sys/bpf.ts";
 import { CommandError } from "./command.ts";
 
@@ -93,7 +93,10 @@ export function readObjects<T extends Described>(
     }
   }
   if (found.length === 0 && selector.by !== "all") {
-    throw new CommandError(`there is no ${kind.name} with the ${selector.by} ${selector.text}`);
+    // No misuse: as with a number that is not there, the kernel may have had it a moment ago.
+    throw new BpfError(`there is no ${kind.name} with the ${selector.by} ${selector.text}`, {
+      code: "ENOENT",
+    });
   }
   return found;
 }

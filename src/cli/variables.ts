@@ -9,14 +9,21 @@ import type { ObjectSpec } from "../spec/index.ts";
 import { CommandError, noSuch } from "./command.ts";
 import { parseValue } from "./value.ts";
 
+type Settable = Pick<ObjectSpec, "variables" | "kconfig">;
+
+function namesOf({ variables, kconfig }: Settable): string[] {
+  return [...Object.keys(variables), ...kconfig.map((extern) => extern.name)];
+}
+
 /**
- * Gives variables their values; those of the kernel's configuration are returned for loading.
+ * Gives variables their values; those of the kernel's configuration are returned for loading. Of several objects, each takes what it has.
  *
- * @throws CommandError for a name that the object does not have, or a value that does not fit.
+ * @throws CommandError for a name that none of the objects has, or a value that does not fit.
  */
 export function setVariables(
-  spec: Pick<ObjectSpec, "variables" | "kconfig">,
+  spec: Settable,
   values: readonly [name: string, text: string][],
+  objects: readonly Settable[] = [spec],
 ): Record<string, KconfigValue> {
   const kconfig: Record<string, KconfigValue> = Object.create(null);
   for (const [name, text] of values) {
@@ -32,8 +39,10 @@ export function setVariables(
     } else if (spec.kconfig.some((extern) => extern.name === name)) {
       kconfig[name] = value as KconfigValue;
     } else {
-      const names = [...Object.keys(spec.variables), ...spec.kconfig.map((extern) => extern.name)];
-      throw new CommandError(`--set: ${noSuch("the object has no variable", name, names)}`);
+      const names = [...new Set(objects.flatMap(namesOf))];
+      if (names.includes(name)) continue;
+      const who = objects.length > 1 ? "no object has a variable" : "the object has no variable";
+      throw new CommandError(`--set: ${noSuch(who, name, names)}`);
     }
   }
   return kconfig;

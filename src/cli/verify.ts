@@ -76,12 +76,16 @@ export const verify: Command = async (args) => {
   const btf = values.btf === undefined ? undefined : typesOf(values.btf);
   const json = values.json === true;
   const log = values.log === true;
+  const objects = files.map((file) => ({ file, ...readOrExplain(file) }));
+  const specs = objects.flatMap(({ spec }) => spec ?? []);
+  // A name that no object has is misuse, and said before anything is loaded.
+  const kconfigs = new Map(specs.map((spec) => [spec, setVariables(spec, settings, specs)]));
   const results: (Report | { file: string; error: string })[] = [];
   let failed = 0;
-  for (const file of files) {
+  for (const { file, spec, error: unread } of objects) {
     try {
-      const { spec } = readObject(file);
-      const kconfig = setVariables(spec, settings);
+      if (spec === undefined) throw unread;
+      const kconfig = kconfigs.get(spec) ?? {};
       const options = { kconfig, ...(btf !== undefined && { btf }), ...(log && LOGGED) };
       const report = await verifyObject(file, spec, options, log);
       const rows: Row[] = [...report.programs, ...report.maps];
@@ -102,6 +106,16 @@ export const verify: Command = async (args) => {
 };
 
 const LOGGED = { logLevel: LOG_LEVEL };
+
+/** An object, or why it is none. */
+function readOrExplain(file: string): { spec?: ObjectSpec; error?: BpfError } {
+  try {
+    return { spec: readObject(file).spec };
+  } catch (error) {
+    if (error instanceof BpfError) return { error };
+    throw error;
+  }
+}
 
 function typesOf(path: string): Btf {
   return openKernelTypes(readBtf(path), path);

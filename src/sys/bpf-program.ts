@@ -19,9 +19,9 @@ import { Struct } from "./struct.ts";
 const EAGAIN = 11;
 /**
  * The verifier gives up with EAGAIN when a signal is pending, which a profiler's timer can repeat:
- * not for ever.
+ * not for ever. (Libbpf tries five times.)
  */
-const LOAD_ATTEMPTS = 30;
+export const LOAD_ATTEMPTS = 30;
 const SLOT = 8;
 
 /** What `BPF_PROG_LOAD` takes. */

@@ -49,6 +49,7 @@ export {
   tokenCreate,
 } from "./bpf-object.ts";
 export {
+  LOAD_ATTEMPTS,
   type ProgramLoadAttributes,
   type ProgramLoadLog,
   type ProgramLoadResult,

@@ -4,13 +4,14 @@
  * @module
  */
 
-import type { ProgramLoadAttributes } from "../sys/bpf.ts";
+import { LOAD_ATTEMPTS, type ProgramLoadAttributes } from "../sys/bpf.ts";
 import { CAP_BPF, CAP_SYS_ADMIN } from "../sys/capabilities.ts";
 import { AttachType, nameOf, ProgramType } from "../uapi.ts";
 import type { KernelFacts } from "./cause.ts";
 
 const EPERM = 1;
 const E2BIG = 7;
+const EAGAIN = 11;
 const ENOMEM = 12;
 const EINVAL = 22;
 /** The kernel's own number for what it does not support. */
@@ -39,6 +40,8 @@ function hintFor(
   switch (errno) {
     case EPERM:
       return permission(kernel());
+    case EAGAIN:
+      return `a signal interrupted the verifier in each of ${LOAD_ATTEMPTS} attempts; keep the timer or profiler that sends it from this process while programs are loaded`;
     case ENOMEM:
       return "the kernel has no memory for it: with kernels before 5.11 the limit of locked memory may be too low (ulimit -l), with others that of the control group";
     case E2BIG: {

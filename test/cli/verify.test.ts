@@ -160,6 +160,14 @@ kernelTest(verify, "nothing is pinned, and a constant can be set", async () => {
   ]);
   assert.is(wrong.code, 2);
   assert.match(wrong.stderr, /no variable limits; did you mean "limit"/);
+  // Of several objects, each takes what it has; misuse is said before anything is loaded.
+  const files = [fixturePath("no-license.el.o"), fixturePath("verifier/memory.el.o")];
+  const several = await ebpfHere(["verify", "--json", "--set", "limit=7", ...files]);
+  assert.is(several.code, 1, several.stderr);
+  assert.is(JSON.parse(several.stdout).length, 2);
+  const none = await ebpfHere(["verify", "--json", "--set", "limits=7", ...files]);
+  assert.equal([none.code, none.stdout], [2, ""]);
+  assert.match(none.stderr, /no object has a variable limits; did you mean "limit"/);
 });
 
 verify("what is no object, and what is misused", () => {

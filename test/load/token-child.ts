@@ -1,23 +1,25 @@
 /**
  * What `token.test.ts` runs in a user namespace of its own: it prints the descriptor of a file system to come, waits until the test
- * has said what that delegates, and then loads with and without a token of it.
+ * has said what that delegates, and then loads with and without a token of it, given and found.
  *
  * @module
  */
 
-import { readSync } from "node:fs";
+import { readdirSync, readSync } from "node:fs";
 import { CollectionSpec } from "../../src/collection.ts";
 import { BpfError } from "../../src/error.ts";
+import type { LoadOptions } from "../../src/load-options.ts";
 import { openToken } from "../../src/token.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { fileSystemCalls } from "./token-calls.ts";
 
-const { fsopen, fsmount } = fileSystemCalls();
+const { fsopen, fsmount, moveMount } = fileSystemCalls();
 const context = fsopen("bpf");
 console.log(String(context));
 readSync(0, new Uint8Array(16));
 
-const path = `/proc/self/fd/${fsmount(context)}`;
+const mount = fsmount(context);
+const path = `/proc/self/fd/${mount}`;
 const spec = CollectionSpec.fromFile(fixturePath("globals.el.o"));
 
 /** What came of loading: what the program returned, or the code of an error. */
@@ -35,11 +37,32 @@ async function outcome(
   }
 }
 
-using token = openToken(path);
-console.log(
-  JSON.stringify({
+/** Loads with what the environment variable of libbpf says. */
+async function withVariable(value: string, options: LoadOptions = {}): Promise<unknown> {
+  process.env["LIBBPF_BPF_TOKEN_PATH"] = value;
+  const result = await outcome(() => spec.load(options));
+  delete process.env["LIBBPF_BPF_TOKEN_PATH"];
+  return result;
+}
+
+{
+  using token = openToken(path);
+  const outcomes: Record<string, unknown> = {
     without: await outcome(() => spec.load()),
     async: await outcome(() => spec.load({ token })),
     sync: await outcome(async () => spec.loadSync({ token })),
-  }),
-);
+    variable: await withVariable(path),
+    // What is said comes before what is found.
+    off: await withVariable(path, { token: false }),
+    given: await withVariable("", { token }),
+    mandatory: await withVariable("/no/such/folder"),
+  };
+  moveMount(mount, "/sys/fs/bpf");
+  outcomes["found"] = await outcome(() => spec.load());
+  outcomes["foundSync"] = await outcome(async () => spec.loadSync());
+  outcomes["forbidden"] = await withVariable("");
+  const descriptors = readdirSync("/proc/self/fd").length;
+  await outcome(() => spec.load());
+  outcomes["left"] = readdirSync("/proc/self/fd").length - descriptors;
+  console.log(JSON.stringify(outcomes));
+}

@@ -57,7 +57,11 @@ kernelTest(
       }
       child.stdin.end("go\n");
       const outcome = JSON.parse(String((await lines.next()).value));
-      assert.equal(outcome, { without: "EPERM", async: 42, sync: 42 });
+      assert.equal(outcome, {
+        ...{ without: "EPERM", async: 42, sync: 42 },
+        ...{ variable: 42, off: "EPERM", given: 42, mandatory: "ENOENT" },
+        ...{ found: 42, foundSync: 42, forbidden: "EPERM", left: 0 },
+      });
     } finally {
       child.stdin.end();
       await end;
