@@ -4,6 +4,7 @@ import { Helper } from "../../src/asm/index.ts";
 import { type Answer, type Report, reportText } from "../../src/cli/features-text.ts";
 import { haveHelper, noisyHelpers } from "../../src/features/index.ts";
 import { MapType, ProgramType } from "../../src/uapi.ts";
+import { compareFeatures, type Probes } from "../differential/feature-answers.ts";
 import { bpftool, bpftoolTest } from "../helper/bpftool.ts";
 import { ebpf } from "../helper/cli.ts";
 import { ebpfHere } from "../helper/in-process.ts";
@@ -65,76 +66,57 @@ test("text: a table of each, and lists of helpers when they are asked for", () =
   );
 });
 
-interface Probes {
-  program_types: Record<string, boolean>;
-  map_types: Record<string, boolean>;
-  helpers: Record<string, string[]>;
-  misc: Record<string, boolean>;
-}
-
-/** As bpftool calls them. */
-const MISC: Readonly<Record<string, string>> = {
-  large_insn_limit: "large_programs",
-  bounded_loops: "bounded_loops",
-  v2_isa_extension: "isa_v2",
-  v3_isa_extension: "isa_v3",
-  v4_isa_extension: "isa_v4",
-};
-
-bpftoolTest(test, "the answers are bpftool's", async () => {
-  const ours = await report();
+bpftoolTest(test, "the answers are bpftool's, but for what its libbpf misreads", async () => {
   const theirs = bpftool("feature", "probe", "kernel") as Probes;
-  let compared = 0;
-  const compare = (what: string, there: boolean | undefined, { state, code }: Answer): void => {
-    // Younger than bpftool.
-    if (there === undefined) return;
-    compared++;
-    // bpftool takes a refusal for want of rights for a no.
-    if (state === "unknown") assert.equal([there, code], [false, "EPERM"], what);
-    else assert.is(state === "supported", there, what);
+  const found = compareFeatures(await report(), theirs, (pairs) =>
+    pairs.map(({ typeId, helperId }) => {
+      const { state, reason } = haveHelper(typeId as ProgramType, helperId);
+      return state !== "unsupported" || !reason.includes("cannot call");
+    }),
+  );
+  assert.equal(found.differences, []);
+  const { programTypes, mapTypes, helpers, features } = found;
+  assert.ok(programTypes >= 30 && mapTypes >= 30 && features >= 3, JSON.stringify(found));
+  assert.ok(helpers > 1000, String(helpers));
+});
+
+test("differences from bpftool are seen, and told from what is explained", () => {
+  const yes = { state: "supported", code: null, reason: null, since: null } as const;
+  const no = { state: "unsupported", code: "EINVAL", reason: "not known", since: null } as const;
+  const ours: Report = {
+    kernel: "6.12.0-1",
+    programTypes: [
+      { type: "xdp", typeId: ProgramType.XDP, ...yes },
+      { type: "netfilter", typeId: ProgramType.NETFILTER, ...yes },
+    ],
+    mapTypes: [{ type: "hash", typeId: MapType.HASH, ...no }],
+    mapFlags: [],
+    features: [],
+    helpers: [
+      { type: "xdp", typeId: ProgramType.XDP, available: ["redirect"], unknown: [], reason: null },
+    ],
+    skippedHelpers: [],
   };
-  for (const one of ours.programTypes) {
-    compare(one.type, theirs.program_types[`have_${one.type}_prog_type`], one);
-  }
-  for (const one of ours.mapTypes) {
-    compare(one.type, theirs.map_types[`have_${one.type}_map_type`], one);
-  }
-  const named = new Map(ours.features.map((one) => [one.name, one]));
-  for (const [name, there] of Object.entries(theirs.misc)) {
-    const known = MISC[name.replace(/^have_/, "")];
-    if (known !== undefined) compare(name, there, named.get(known)!);
-  }
-  assert.ok(compared >= 60, String(compared));
+  const helpers = ["bpf_map_lookup_elem", "bpf_ktime_get_ns", "bpf_redirect"];
+  const theirs: Probes = {
+    program_types: { have_xdp_prog_type: true, have_other_prog_type: true },
+    map_types: { have_hash_map_type: true },
+    helpers: { xdp_available_helpers: helpers },
+    misc: {},
+  };
+  const { differences, explained } = compareFeatures(ours, theirs, (pairs) =>
+    pairs.map(({ helperId }) => helperId === Helper.ktime_get_ns),
+  );
+  assert.equal(differences, [
+    "bpftool knows have_other_prog_type, we do not",
+    "have_hash_map_type: ours unsupported (EINVAL: not known), bpftool true",
+    "xdp: ktime_get_ns is among bpftool's, not among ours",
+  ]);
+  assert.equal([...explained.values()], [1, 1]);
+  // Verifiers before 6.10 are read by all.
+  const older = compareFeatures({ ...ours, kernel: "6.1.0" }, theirs, () => []);
+  assert.is(older.differences.length, 4);
 });
-
-bpftoolTest(test, "the helpers are bpftool's, but for what its libbpf misreads", async () => {
-  const ours = await report();
-  const { helpers } = bpftool("feature", "probe", "kernel") as Probes;
-  const listed = Object.values(helpers).flat();
-  const youngest = Math.max(...listed.map((name) => idOf(name)));
-  let compared = 0;
-  for (const { type, typeId, available } of ours.helpers) {
-    const theirs = helpers[`${type}_available_helpers`];
-    if (theirs === undefined || theirs.length === 0) continue;
-    const known = new Set(theirs.map((name) => name.replace(/^bpf_/, "")));
-    for (const name of available) {
-      compared++;
-      assert.ok(known.has(name) || idOf(name) > youngest, `${type} may call ${name}`);
-    }
-    for (const name of known) {
-      if (available.includes(name)) continue;
-      // libbpf before 1.5 does not know how verifiers since 6.10 say this.
-      const { state, reason } = haveHelper(typeId as ProgramType, name as keyof typeof Helper);
-      assert.is(state, "unsupported", `${type}: ${name}`);
-      assert.match(reason, "cannot call");
-    }
-  }
-  assert.ok(compared > 1000, String(compared));
-});
-
-function idOf(name: string): number {
-  return Helper[name.replace(/^bpf_/, "") as keyof typeof Helper] ?? 0;
-}
 
 test("misuse is refused by name", () => {
   const unknown = ebpf(["features", "--jsn"]);

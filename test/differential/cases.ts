@@ -16,7 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cases, Types } from "../co-re/cases.ts";
 import { buildObject, fromHex } from "../co-re/object-builder.ts";
-import { askLibbpf, buildHarness } from "./libbpf.ts";
+import { CORE, compile } from "./harness.ts";
+import { askLibbpf } from "./libbpf.ts";
 
 const options = process.argv.slice(2);
 const prefix = options[0] === "--libbpf" ? (options[1] ?? "/usr") : "/usr";
@@ -24,7 +25,7 @@ const folder = mkdtempSync(join(tmpdir(), "ebpf-cases-"));
 let count = 0;
 let differences = 0;
 try {
-  const harness = buildHarness(folder, prefix);
+  const harness = compile(CORE, folder, prefix);
   const [objectPath, btfPath] = [join(folder, "object.o"), join(folder, "kernel.btf")];
   for (const { name, local, kernel, kind, accessor, before, after } of Object.values(
     cases,

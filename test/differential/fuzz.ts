@@ -25,7 +25,8 @@ import {
 import { parseObject } from "../../src/spec/index.ts";
 import { type BuiltProgram, buildObject, instruction, loadImm64 } from "../co-re/object-builder.ts";
 import { Random } from "../helper/random.ts";
-import { buildHarness, compareObject, newCounts, summary } from "./libbpf.ts";
+import { CORE, compile } from "./harness.ts";
+import { compareObject, newCounts, summary } from "./libbpf.ts";
 
 const memberNames = ["a", "b", "c", "d", "e", "f___x", "f", "a___1"];
 const rootNames = ["s", "t", "u", "s___one", "s___two", "t___old", "u___"];
@@ -304,7 +305,7 @@ const counts = newCounts();
 const folder = mkdtempSync(join(tmpdir(), "ebpf-fuzz-"));
 const objectPath = join(folder, "object.o");
 const btfPath = join(folder, "target.btf");
-const harness = buildHarness(folder, prefix);
+const harness = compile(CORE, folder, prefix);
 for (let at = seed; at < seed + count; at++) {
   const random = new Random(at);
   const types = randomTypes(random);

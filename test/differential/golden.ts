@@ -16,7 +16,8 @@ import { join } from "node:path";
 import { isLoadImm64, SLOT } from "../../src/asm/index.ts";
 import { type ProgramSpec, parseObject } from "../../src/spec/index.ts";
 import { families, fixture, type Golden } from "../co-re/golden.ts";
-import { type Answer, askLibbpf, buildHarness, libbpfVersion } from "./libbpf.ts";
+import { CORE, compile, libbpfVersion } from "./harness.ts";
+import { type Answer, askLibbpf } from "./libbpf.ts";
 
 function relocated(
   { coreRelocations, instructions }: ProgramSpec,
@@ -35,7 +36,7 @@ const options = process.argv.slice(2);
 const prefix = options[0] === "--libbpf" ? (options[1] ?? "/usr") : "/usr";
 const folder = mkdtempSync(join(tmpdir(), "ebpf-golden-"));
 try {
-  const harness = buildHarness(folder, prefix);
+  const harness = compile(CORE, folder, prefix);
   const pairs = families.flatMap(({ objects, kernels }) =>
     ["clang14", "clang19"].flatMap((compiler) =>
       kernels.map((kernel): Golden["pairs"][number] => {

@@ -1,14 +1,10 @@
 /**
- * libbpf behind core.c: builds the program, asks it to relocate an object, and compares its
- * instructions with ours.
+ * libbpf behind core.c: asks it to relocate an object, and compares its instructions with ours.
  *
  * @module
  */
 
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { spawnSync } from "node:child_process";
 import { SLOT } from "../../src/asm/index.ts";
 import { toHex } from "../../src/bytes.ts";
 import {
@@ -69,39 +65,6 @@ export function summary(counts: Counts): string {
   const { pairs, programs, relocations, refused, differences } = counts;
   const which = `${refused} refused by both, ${leftOut(counts)} left out`;
   return `${pairs} pairs, ${programs} programs (${which}), ${relocations} relocations, ${differences} differences`;
-}
-
-/** core.c stays in the source tree when this file is compiled to another folder. */
-function sourceFile(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "test/differential/core.c"))) {
-    if (folder === dirname(folder)) throw new Error("no test/differential/core.c");
-    folder = dirname(folder);
-  }
-  return join(folder, "test/differential/core.c");
-}
-
-/**
- * Compiles core.c with the libbpf that is installed below `prefix`; returns the path of the
- * program.
- */
-export function buildHarness(folder: string, prefix: string): string {
-  const archive = readdirSync(prefix)
-    .filter((name) => name.startsWith("lib"))
-    .map((name) => join(prefix, name))
-    .flatMap((lib) => [lib, ...readdirSync(lib).map((name) => join(lib, name))])
-    .map((name) => join(name, "libbpf.a"))
-    .find((name) => existsSync(name));
-  if (archive === undefined) throw new Error(`no libbpf.a below ${prefix}`);
-  const output = join(folder, "core");
-  const options = ["-O1", "-w", "-I", join(prefix, "include"), "-Wl,--wrap=syscall", "-o", output];
-  execFileSync("cc", [...options, sourceFile(), archive, "-lelf", "-lz"]);
-  return output;
-}
-
-/** The version of the libbpf in the program, such as `v1.7`. */
-export function libbpfVersion(harness: string): string {
-  return execFileSync(harness, ["version"], { encoding: "utf8" }).trim();
 }
 
 /**

@@ -26,17 +26,9 @@ import type { Btf } from "../../btf/index.ts";
 import { CoreTarget } from "../../src/co-re/index.ts";
 import { openBtf } from "../../src/report/check.ts";
 import { fixturePath } from "../helper/fixtures.ts";
+import { CORE, compile, libbpfVersion } from "./harness.ts";
 import { kernelBtfs, SERIES } from "./kernels.ts";
-import {
-  addCounts,
-  buildHarness,
-  type Counts,
-  compareObject,
-  leftOut,
-  libbpfVersion,
-  newCounts,
-  summary,
-} from "./libbpf.ts";
+import { addCounts, type Counts, compareObject, leftOut, newCounts, summary } from "./libbpf.ts";
 import { askAll, type NamedObject, projectObjects, readObjects } from "./questions.ts";
 import { reduceBtf } from "./reduce.ts";
 import { compareReduced, origin, origins } from "./reduced.ts";
@@ -150,7 +142,7 @@ if (options.length > 0 && (paths.length === 0 || btfs.length === 0)) {
 }
 const folder = mkdtempSync(join(tmpdir(), "ebpf-differential-"));
 try {
-  const harness = buildHarness(folder, prefix);
+  const harness = compile(CORE, folder, prefix);
   const isSame =
     options.length > 0 ? compareGiven(harness, paths, btfs) : await compareProject(harness);
   process.exitCode = isSame ? 0 : 1;

@@ -5,47 +5,30 @@
  * node dist/test/differential/spec.js [--libbpf PREFIX] [OBJECT…]      default: all of fixtures
  * ```
  *
- * Needs a C compiler and libbpf: that of the system, or the static one of PREFIX. Prints a line for each difference that
+ * Needs a C compiler and libbpf's static library: that of the system, or of PREFIX. Prints a line for each difference that
  * {@link EXPLAINED} does not explain, ends with counts, and exits 1 where there was a difference.
  *
  * @module
  */
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Kind } from "../../btf/index.ts";
 import { toHex } from "../../src/bytes.ts";
 import { type MapSpec, type ObjectSpec, parseObject } from "../../src/spec/index.ts";
 import { MapType } from "../../src/uapi.ts";
 import { fixtureObjects, fixturePath } from "../helper/fixtures.ts";
+import { concerns, type Explanation, unopened } from "./explained.ts";
+import { compile, SPEC, SYSTEM } from "./harness.ts";
 
-/** Why libbpf says something else of an object, and all that it says. */
-interface Explanation {
-  why: string;
-  /** What a line of the difference may be; every line that differs must match, and some line must. */
-  lines: RegExp;
-  /** The release of libbpf until which it holds. */
-  before?: string;
-}
-
-const LEGACY: Explanation = {
-  why: "libbpf dropped these maps in 1.0, cilium/ebpf reads them",
-  lines: /refuses it: .*legacy map definitions in 'maps' section are not supported by libbpf v1\.0/,
-};
 /** A program of which libbpf knows no more than the name of its section. */
 const UNKNOWN_SECTION = /^(ours: {3}\{"name":"on_|libbpf: .*"type":0,"attachType":0,)/;
 
-/** By name of the fixture: where libbpf, or an old one, says something else, and why we do not follow. */
+/** By name of the fixture; every line that differs must match, and some line must. */
 const EXPLAINED: Readonly<Record<string, Explanation>> = {
-  arena: {
-    why: "libbpf before 1.4 knows no arena variables",
-    before: "1.4",
-    lines: /refuses it: .*bad map relo against 'first' in section '\.addr_space\.1'/,
-  },
-  aya: LEGACY,
+  ...unopened("refuses it: "),
   empty: {
     why: "libbpf before 1.5 takes a function of .text for a program where there is no other",
     before: "1.5",
@@ -54,16 +37,6 @@ const EXPLAINED: Readonly<Record<string, Explanation>> = {
   "extern-undefined": {
     why: "we say it when the program is loaded, libbpf when the object is opened",
     lines: /refuses it: .*failed to find BTF for extern 'defined_nowhere'/,
-  },
-  "legacy-maps": LEGACY,
-  "legacy-maps-long": LEGACY,
-  "linked-two": {
-    why: "an extern map is left to a linker; we say it when the program is loaded",
-    lines: /refuses it: .*unrecognized extern section '\.maps'/,
-  },
-  "map-hidden": {
-    why: "a hidden map has a name all the same",
-    lines: /refuses it: .*map 'hidden_map': unsupported map linkage static/,
   },
   "sections-new": {
     why: "libbpf before 1.8 lacks some section names",
@@ -74,15 +47,17 @@ const EXPLAINED: Readonly<Record<string, Explanation>> = {
     why: "libbpf takes no prefixes of section names, cilium/ebpf does",
     lines: UNKNOWN_SECTION,
   },
-  "static-in-section": {
-    why: "libbpf refuses static functions in program sections, cilium/ebpf links them",
-    lines: /refuses it: .*program 'helper' is static and not supported/,
-  },
   congestion: {
     why: "libbpf before 1.2 knows no .struct_ops.link, before 1.4 it gives indexes of members as attach types, and no value types",
     before: "1.4",
     lines:
       /^(ours|libbpf): .*("section":"struct_ops\/|"name":"(counting|linked|other)","type":26,)/,
+  },
+  tables: {
+    why: "libbpf before 1.2 knows no .struct_ops.link, before 1.4 it gives indexes of members as attach types, and no value types",
+    before: "1.4",
+    lines:
+      /^(ours|libbpf): .*("section":"struct_ops(\.s)?\/|"name":"(scheduler|device)","type":26,)/,
   },
   "struct-ops": {
     why: "libbpf before 1.4 gives indexes of members as attach types, and no value types",
@@ -98,10 +73,6 @@ const EXPLAINED: Readonly<Record<string, Explanation>> = {
     why: "libbpf before 1.2 knows no .struct_ops.link, before 1.4 no ?.struct_ops",
     before: "1.4",
     lines: /"type":2[67],|"section":"struct_ops/,
-  },
-  "unknown-sections": {
-    why: "libbpf links subprograms of .text only, cilium/ebpf those of all sections",
-    lines: /refuses it: .*prog 'known': bad call relo against 'shared' in section 'library'/,
   },
 };
 
@@ -305,43 +276,14 @@ function complaintsOf(
     : [`there is no difference, but it is explained: ${known.why}`];
 }
 
-/** Whether an explanation is for that release, such as `v1.4`. */
-function concerns({ before }: Explanation, libbpf: string): boolean {
-  const order = (release: string): number => {
-    const [major = 0, minor = 0] = release.replace("v", "").split(".").map(Number);
-    return major * 1000 + minor;
-  };
-  return before === undefined || order(libbpf) < order(before);
-}
-
-/** Builds the other opinion, with the libbpf that the system has or one of `prefix`. */
-function buildOracle(oracle: string, prefix: string | undefined): void {
-  const library =
-    prefix === undefined
-      ? ["-lbpf"]
-      : [
-          ...[
-            "-I",
-            join(prefix, "include"),
-            "-L",
-            join(prefix, "lib"),
-            "-L",
-            join(prefix, "lib64"),
-          ],
-          ...["-Wl,-Bstatic", "-lbpf", "-Wl,-Bdynamic", "-lelf", "-lz"],
-        ];
-  execFileSync("cc", ["-O1", SOURCE, "-o", oracle, ...library]);
-}
-
-function main(objects: readonly string[], prefix: string | undefined): number {
+function main(objects: readonly string[], prefix: string): number {
   const folder = mkdtempSync(join(tmpdir(), "ebpf-differential-"));
   let compared = 0;
   let explained = 0;
   let different = 0;
   let libbpf = "";
   try {
-    const oracle = join(folder, "spec");
-    buildOracle(oracle, prefix);
+    const oracle = compile(SPEC, folder, prefix);
     for (const object of objects) {
       const theirs = ask(oracle, object);
       libbpf = theirs.libbpf;
@@ -367,13 +309,8 @@ function main(objects: readonly string[], prefix: string | undefined): number {
   return different > 0 || compared === 0 ? 1 : 0;
 }
 
-/** The C source stays where it is when this file is compiled to another folder. */
-const SOURCE = fileURLToPath(
-  new URL("../test/differential/spec.c", import.meta.resolve("#fixtures/Makefile")),
-);
-
 const given = process.argv.slice(2);
-const prefix = given[0] === "--libbpf" ? given.splice(0, 2)[1] : undefined;
+const prefix = given[0] === "--libbpf" ? (given.splice(0, 2)[1] ?? "") : SYSTEM;
 // libbpf 1.1 opens objects of its own byte order only; the golden tests hold the others to the same specs.
 const own = fixtureObjects().filter((name) => name.endsWith(".el.o"));
 process.exitCode = main(given.length > 0 ? given : own.map(fixturePath), prefix);

@@ -3,25 +3,49 @@
 // Prints what becomes of programs that libbpf loads on the running kernel: the other opinion, to compare `ebpf verify` with.
 // Nothing is attached or pinned. Needs root.
 //
-//   cc -O2 -Wall verdict.c -o verdict -lbpf        libbpf 1.1 or newer
-//   ./verdict version
-//   ./verdict OBJECT PROGRAM…
+//   cc -O2 -Wall verdict.c -o verdict -Wl,--wrap=btf__load_vmlinux_btf,--wrap=btf__free -l:libbpf.a -lelf -lz
+//   ./verdict version                                 libbpf 1.1 or newer
+//   ./verdict < QUESTIONS
 //
-// Each PROGRAM is a name, and behind it, separated by newlines, its type and attach type, for sections that libbpf does not know, and
-// the names of the maps to create for it; it is loaded alone. A line
-// each: `PROGRAM VERDICT ERRNO REASON`. VERDICT is `ok`, `rejected` when the verifier had a word, `error` for anything else; REASON is
-// libbpf's first complaint.
+// A question is a line of fields with tabs between them: the path of an object, the name of a program, its type and its attach type,
+// for sections that libbpf does not know, and the names of the maps to create for it. The program is loaded alone. An answer is a line
+// `VERDICT ERRNO REASON`: VERDICT is `ok`, `rejected` when the verifier had a word, `error` for anything else; REASON is libbpf's first
+// complaint.
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-static bool rejected;
+#define FIELDS 256
+
 static char reason[512];
+/* A log that is full is enough. Without it libbpf asks for longer ones up to 16 MiB, each time with the whole verification. */
+static char verifier_log[1 << 16];
+
+/* libbpf reads the kernel's types anew for each object, which takes longer than all the rest: here they are read once. */
+static struct btf *kernel_types;
+
+struct btf *__real_btf__load_vmlinux_btf(void);
+void __real_btf__free(struct btf *btf);
+
+struct btf *__wrap_btf__load_vmlinux_btf(void)
+{
+	if (!kernel_types)
+		kernel_types = __real_btf__load_vmlinux_btf();
+	return kernel_types;
+}
+
+void __wrap_btf__free(struct btf *btf)
+{
+	if (btf != kernel_types)
+		__real_btf__free(btf);
+}
 
 static int listen_to(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -30,29 +54,31 @@ static int listen_to(enum libbpf_print_level level, const char *format, va_list 
 	if (level != LIBBPF_WARN)
 		return 0;
 	vsnprintf(text, sizeof(text), format, arguments);
-	if (strstr(text, "-- BEGIN PROG LOAD LOG --"))
-		rejected = true;
-	else if (!*reason)
+	if (!*reason)
 		strcpy(reason, text);
 	return 0;
 }
 
-/* Whether a line of `list`, behind its first, is `name`. */
-static bool listed(const char *list, const char *name)
-{
-	size_t length = strlen(name);
+struct question {
+	char *object;
+	char *program;
+	int type;
+	int attach_type;
+	char *maps[FIELDS];
+	int map_count;
+};
 
-	for (list = strchr(list, '\n'); list; list = strchr(list, '\n')) {
-		list++;
-		if (!strncmp(list, name, length) && (!list[length] || list[length] == '\n'))
+static bool is_asked_for(const struct question *question, const char *map)
+{
+	for (int i = 0; i < question->map_count; i++)
+		if (!strcmp(question->maps[i], map))
 			return true;
-	}
 	return false;
 }
 
-static int load(const char *file, const char *wanted, size_t length)
+static int load(const struct question *question)
 {
-	struct bpf_object *object = bpf_object__open_file(file, NULL);
+	struct bpf_object *object = bpf_object__open_file(question->object, NULL);
 	struct bpf_program *program;
 	struct bpf_map *map;
 	bool found = false;
@@ -61,15 +87,14 @@ static int load(const char *file, const char *wanted, size_t length)
 	if (!object)
 		return -errno;
 	bpf_object__for_each_program(program, object) {
-		const char *name = bpf_program__name(program);
-		bool own = !strncmp(name, wanted, length) && !name[length];
-		int type, attach;
+		bool own = !strcmp(bpf_program__name(program), question->program);
 
 		bpf_program__set_autoload(program, own);
+		bpf_program__set_log_buf(program, verifier_log, sizeof(verifier_log));
 		found |= own;
-		if (own && !bpf_program__type(program) && sscanf(wanted + length, "%d %d", &type, &attach) == 2) {
-			bpf_program__set_type(program, type);
-			bpf_program__set_expected_attach_type(program, attach);
+		if (own && !bpf_program__type(program)) {
+			bpf_program__set_type(program, question->type);
+			bpf_program__set_expected_attach_type(program, question->attach_type);
 		}
 	}
 	bpf_object__for_each_map(map, object) {
@@ -78,7 +103,7 @@ static int load(const char *file, const char *wanted, size_t length)
 		/* libbpf puts the object's name before those of data sections. */
 		if (bpf_map__is_internal(map) && strchr(name, '.'))
 			name = strchr(name, '.');
-		bpf_map__set_autocreate(map, listed(wanted, name));
+		bpf_map__set_autocreate(map, is_asked_for(question, name));
 		bpf_map__set_pin_path(map, NULL);
 	}
 	error = found ? bpf_object__load(object) : -ENOENT;
@@ -86,28 +111,53 @@ static int load(const char *file, const char *wanted, size_t length)
 	return error;
 }
 
+/* Divides a line, which it changes; whether it is a question. */
+static bool read_question(char *line, struct question *question)
+{
+	char *fields[FIELDS];
+	int count = 0;
+
+	line[strcspn(line, "\n")] = 0;
+	for (char *field = strtok(line, "\t"); field && count < FIELDS; field = strtok(NULL, "\t"))
+		fields[count++] = field;
+	if (count < 4)
+		return false;
+	question->object = fields[0];
+	question->program = fields[1];
+	question->type = atoi(fields[2]);
+	question->attach_type = atoi(fields[3]);
+	question->map_count = count - 4;
+	memcpy(question->maps, fields + 4, question->map_count * sizeof(*fields));
+	return true;
+}
+
 int main(int count, char **arguments)
 {
+	struct question question;
+	char *line = NULL;
+	size_t size = 0;
+
 	if (count == 2 && !strcmp(arguments[1], "version")) {
 		puts(libbpf_version_string());
 		return 0;
 	}
-	if (count < 2)
+	if (count != 1)
 		return 2;
 	libbpf_set_print(listen_to);
-	for (int i = 2; i < count; i++) {
-		size_t length = strcspn(arguments[i], "\n");
+	while (getline(&line, &size, stdin) > 0) {
 		int error;
 
-		rejected = false;
+		if (!read_question(line, &question))
+			return 2;
 		*reason = 0;
-		error = load(arguments[1], arguments[i], length);
+		*verifier_log = 0;
+		error = load(&question);
 		for (char *at = reason; *at; at++)
-			if (*at == '\n')
+			if (*at == '\n' || *at == '\t')
 				*at = ' ';
-		printf("%.*s\t%s\t%d\t%s\n", (int)length, arguments[i], !error ? "ok" : rejected ? "rejected" : "error",
-		       -error, reason);
+		printf("%s\t%d\t%s\n", !error ? "ok" : *verifier_log ? "rejected" : "error", -error, reason);
 		fflush(stdout);
 	}
+	free(line);
 	return 0;
 }

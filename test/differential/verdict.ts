@@ -6,68 +6,39 @@
  * node dist/test/differential/verdict.js [--libbpf PREFIX | --harness PROGRAM] [OBJECT…]      default: all of fixtures
  * ```
  *
- * `--harness` names verdict.c as it was compiled elsewhere, for machines without a compiler. Prints a line for each difference
- * that {@link EXPLAINED} does not explain, ends with counts, and exits 1 where there was a difference.
+ * `--harness` names verdict.c as it was compiled elsewhere, for machines without a compiler (guests.ts). Prints a line for each
+ * difference that {@link EXPLAINED} does not explain, ends with counts, and exits 1 where there was a difference.
  *
  * @module
  */
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { BpfError } from "../../src/error.ts";
 import { type ObjectSpec, parseObject } from "../../src/spec/index.ts";
 import { release } from "../../src/sys/kernel.ts";
 import { verifyProgram } from "../../src/verify.ts";
 import { fixtureObjects, fixturePath } from "../helper/fixtures.ts";
+import { concerns, type Explanation, unopened } from "./explained.ts";
+import { compile, libbpfVersion, SYSTEM, VERDICT } from "./harness.ts";
 
-/** Why the verdicts on an object, or one of its programs, differ, and how. */
-interface Explanation {
-  why: string;
-  /** What the line of a difference may be. */
-  lines: RegExp;
-  /** The release of libbpf until which it holds. */
-  before?: string;
-}
-
-const LEGACY: Explanation = {
-  why: "libbpf dropped these maps in 1.0, cilium/ebpf reads them",
-  lines: /ours ok; libbpf: error .*legacy map definitions in 'maps' section are not supported/,
+const TABLES: Explanation = {
+  why: "libbpf before 1.4 wants every member of a table in the kernel, and knows no .struct_ops.link or ?.struct_ops",
+  lines:
+    /ours (ok|unsupported .* takes no table of type struct .*); libbpf: (error .*Cannot find member no_such_member\w* in kernel BTF|rejected \(errno 524\))/,
+  before: "1.4",
 };
-
-const TABLES =
-  "libbpf before 1.4 wants every member of a table in the kernel, and knows no .struct_ops.link or ?.struct_ops";
-const OLD_TABLES =
-  /libbpf: (error .*Cannot find member no_such_member\w* in kernel BTF|rejected \(errno 524\))/;
 
 /** By name of the fixture. */
 const EXPLAINED: Readonly<Record<string, Explanation>> = {
-  arena: {
-    why: "libbpf before 1.4 knows no arena variables",
-    lines: /ours ok; libbpf: error .*bad map relo against 'first' in section '\.addr_space\.1'/,
-    before: "1.4",
-  },
-  aya: LEGACY,
+  ...unopened("ours ok; libbpf: error "),
   calls: {
     why: "libbpf finds no function where GCC 12's assembler added the place of an instruction twice",
     lines: /^(chain|diamond|both): ours ok; libbpf: error \(errno 4005\)/,
   },
-  congestion: {
-    why: TABLES,
-    lines: OLD_TABLES,
-    before: "1.4",
-  },
-  "legacy-maps": LEGACY,
-  "linked-two": {
-    why: "an extern map is left to a linker; a program that does not use it can do without",
-    lines: /ours ok; libbpf: error .*unrecognized extern section '\.maps'/,
-  },
-  "map-hidden": {
-    why: "a hidden map has a name all the same",
-    lines: /ours ok; libbpf: error .*map 'hidden_map': unsupported map linkage static/,
-  },
+  congestion: TABLES,
   "perf-events": {
     why: "libbpf gives the kernel the type of the records, which is for readers, and is refused",
     lines: /ours ok; libbpf: error .*map '(bare|typed)': failed to create/,
@@ -78,33 +49,40 @@ const EXPLAINED: Readonly<Record<string, Explanation>> = {
   },
   ringbuf: {
     why: "libbpf gives the kernel the type of the records, which is for readers, and is refused",
-    lines: /ours ok; libbpf: error .*bpf_create_map_xattr\(records\)/,
+    lines:
+      /ours (ok|rejected .* does not know an instruction .*); libbpf: error .*bpf_create_map_xattr\(records\)/,
   },
   "sections-new": {
     why: "libbpf before 1.8 does not know these sections, and so not what they are attached to",
-    lines: /libbpf: (error|rejected|ok) /,
+    lines:
+      /ours ok; libbpf: (error|rejected) |ours rejected .* cannot be sleepable .*; libbpf: ok |ours error .*no table that is loaded names it.*; libbpf: rejected /,
     before: "1.8",
   },
   sections: {
     why: "we say it of programs of no function table, libbpf has the kernel say it",
     lines: /ours error .*no table that is loaded names it.*; libbpf: rejected/,
   },
-  "static-in-section": {
-    why: "libbpf refuses static functions in program sections, cilium/ebpf links them",
-    lines: /ours ok; libbpf: error .*program 'helper' is static and not supported/,
+  streams: {
+    why: "libbpf before 1.3 refuses a weak function that the kernel has with other parameters",
+    lines: /ours ok; libbpf: error .*'bpf_stream_vprintk_impl': func_proto \[\d+\] incompatible/,
+    before: "1.3",
   },
-  "struct-ops": { why: TABLES, lines: OLD_TABLES, before: "1.4" },
-  "struct-ops-link": { why: TABLES, lines: OLD_TABLES, before: "1.4" },
-  "struct-ops-optional": { why: TABLES, lines: OLD_TABLES, before: "1.4" },
-  "unknown-sections": {
-    why: "libbpf links subprograms of .text only, cilium/ebpf those of all sections",
-    lines: /ours ok; libbpf: error .*bad call relo against 'shared' in section 'library'/,
-  },
+  "struct-ops": TABLES,
+  "struct-ops-link": TABLES,
+  "struct-ops-optional": TABLES,
+  tables: TABLES,
 };
 
 interface Outcome {
   verdict: string;
   text: string;
+}
+
+/** One program to load. */
+interface Question {
+  readonly path: string;
+  readonly spec: ObjectSpec;
+  readonly program: string;
 }
 
 /** Maps that a program uses, with those that are put into them, and for a function table those of its other programs. */
@@ -130,92 +108,77 @@ function mapsOf(spec: ObjectSpec, program: string): string[] {
   return [...used];
 }
 
-/** What libbpf makes of the programs of an object. */
-function askLibbpf(harness: string, object: string, spec: ObjectSpec): Map<string, Outcome> {
-  const programs = Object.keys(spec.programs);
-  const list = programs.map((name) => {
-    const { type, attachType } = spec.programs[name]!;
-    return [name, type, attachType, ...mapsOf(spec, name)].join("\n");
+/** What libbpf makes of programs, in one process for all of them; one that falls over a program is started anew behind it. */
+function askLibbpf(harness: string, questions: readonly Question[]): Outcome[] {
+  const lines = questions.map(({ path, spec, program }) => {
+    const { type, attachType } = spec.programs[program]!;
+    return `${[path, program, type, attachType, ...mapsOf(spec, program)].join("\t")}\n`;
   });
-  const { stdout, signal } = spawnSync(harness, [object, ...list], { encoding: "utf8" });
-  const found = new Map<string, Outcome>();
-  for (const line of stdout.trimEnd().split("\n")) {
-    const [name = "", verdict = "", errno, reason] = line.split("\t");
-    found.set(name, { verdict, text: `${verdict} (errno ${errno}) ${reason ?? ""}`.trim() });
+  const outcomes: Outcome[] = [];
+  while (outcomes.length < lines.length) {
+    const input = lines.slice(outcomes.length).join("");
+    const { stdout, signal, status } = spawnSync(harness, { encoding: "utf8", input });
+    const answers = stdout.split("\n").slice(0, -1);
+    outcomes.push(
+      ...answers.map((line) => {
+        const [verdict = "", errno, reason = ""] = line.split("\t");
+        return { verdict, text: `${verdict} (errno ${errno}) ${reason}`.trim() };
+      }),
+    );
+    if (outcomes.length < lines.length) {
+      outcomes.push({ verdict: "error", text: `error (${signal ?? `exit code ${status}`})` });
+    }
   }
-  for (const name of programs) {
-    if (!found.has(name)) found.set(name, { verdict: "error", text: `error (${signal})` });
-  }
-  return found;
+  return outcomes;
 }
 
 /** What we make of one: the verdicts of which libbpf knows three. */
-async function askOurselves(spec: ObjectSpec, name: string): Promise<Outcome> {
-  const { verdict, error } = await verifyProgram(spec, name, {});
+async function askOurselves({ spec, program }: Question): Promise<Outcome> {
+  const { verdict, error } = await verifyProgram(spec, program, {});
   const known = verdict === "unsupported" || verdict === "skipped" ? "error" : verdict;
   const why = error instanceof Error ? ` ${error.message}` : "";
   return { verdict: known, text: `${verdict}${why}`.slice(0, 300) };
 }
 
-function buildHarness(folder: string, prefix: string | undefined): string {
-  const harness = join(folder, "verdict");
-  const paths = (prefix ?? "") === "" ? [] : libraryOf(prefix!);
-  const library =
-    paths.length === 0
-      ? ["-lbpf"]
-      : [...paths, "-Wl,-Bstatic", "-lbpf", "-Wl,-Bdynamic", "-lelf", "-lz"];
-  execFileSync("cc", ["-O1", SOURCE, "-o", harness, ...library]);
-  return harness;
-}
-
-function libraryOf(prefix: string): string[] {
-  return ["-I", join(prefix, "include"), "-L", join(prefix, "lib"), "-L", join(prefix, "lib64")];
-}
-
 async function main(objects: readonly string[], harness: string): Promise<number> {
-  const libbpf = execFileSync(harness, ["version"], { encoding: "utf8" }).trim();
-  const counts = {
-    objects: 0,
-    programs: 0,
-    ok: 0,
-    rejected: 0,
-    explained: 0,
-    different: 0,
-    unread: 0,
-  };
-  for (const object of objects) {
-    const name = basename(object);
-    const known = EXPLAINED[name.split(".")[0] ?? ""];
-    const spec = read(object);
-    if (spec === undefined) {
-      // What we cannot read at all has no programs; spec.ts compares why.
-      counts.unread++;
-      continue;
-    }
-    const theirs = askLibbpf(harness, object, spec);
-    counts.objects++;
-    let explained = 0;
-    for (const program of Object.keys(spec.programs)) {
-      const ours = await askOurselves(spec, program);
-      const other = theirs.get(program)!;
-      counts.programs++;
-      if (ours.verdict === "ok") counts.ok++;
-      if (ours.verdict === "rejected") counts.rejected++;
-      if (ours.verdict === other.verdict) continue;
-      const line = `${program}: ours ${ours.text}; libbpf: ${other.text}`;
-      if (known?.lines.test(line) === true && !isNewer(libbpf, known.before)) explained++;
-      else {
-        counts.different++;
-        process.stdout.write(`${name}: ${line}\n`);
-      }
-    }
-    counts.explained += explained;
-    if (explained > 0) process.stdout.write(`${name}: ${explained} differ: ${known?.why}\n`);
-  }
-  process.stdout.write(
-    `verdicts on Linux ${release().text}: ${counts.programs} programs of ${counts.objects} objects compared with libbpf ${libbpf} (${counts.ok} ok, ${counts.rejected} rejected by the verifier; ${counts.unread} objects are none), ${counts.explained} explained, ${counts.different} differences\n`,
+  const libbpf = libbpfVersion(harness);
+  const specs = objects.flatMap((path) => {
+    const spec = read(path);
+    return spec === undefined ? [] : { path, spec };
+  });
+  const questions = specs.flatMap(({ path, spec }) =>
+    Object.keys(spec.programs).map((program): Question => ({ path, spec, program })),
   );
-  return counts.different > 0 || counts.programs === 0 ? 1 : 0;
+  const theirs = askLibbpf(harness, questions);
+  const counts = { ok: 0, rejected: 0, different: 0 };
+  const explained = new Map<string, { number: number; why: string }>();
+  for (const [index, question] of questions.entries()) {
+    const name = basename(question.path);
+    const known = EXPLAINED[name.split(".")[0] ?? ""];
+    const ours = await askOurselves(question);
+    const other = theirs[index]!;
+    if (ours.verdict === "ok") counts.ok++;
+    if (ours.verdict === "rejected") counts.rejected++;
+    if (ours.verdict === other.verdict) continue;
+    const line = `${question.program}: ours ${ours.text}; libbpf: ${other.text}`;
+    if (known?.lines.test(line) === true && concerns(known, libbpf)) {
+      explained.set(name, { number: (explained.get(name)?.number ?? 0) + 1, why: known.why });
+    } else {
+      counts.different++;
+      process.stdout.write(`${name}: ${line}\n`);
+    }
+  }
+  let number = 0;
+  for (const [name, one] of explained) {
+    number += one.number;
+    process.stdout.write(`${name}: ${one.number} differ: ${one.why}\n`);
+  }
+  // What we cannot read at all has no programs; spec.ts compares why.
+  const unread = objects.length - specs.length;
+  process.stdout.write(
+    `verdicts on Linux ${release().text}: ${questions.length} programs of ${specs.length} objects compared with libbpf ${libbpf} (${counts.ok} ok, ${counts.rejected} rejected by the verifier; ${unread} objects are none), ${number} explained, ${counts.different} differences\n`,
+  );
+  return counts.different > 0 || questions.length === 0 ? 1 : 0;
 }
 
 /** An object, undefined where it is none. */
@@ -228,16 +191,6 @@ function read(object: string): ObjectSpec | undefined {
   }
 }
 
-/** Whether that libbpf, such as `v1.4`, is the release that an explanation ends with, or a later one. */
-function isNewer(libbpf: string, before: string | undefined): boolean {
-  if (before === undefined) return false;
-  const order = (release: string): number => {
-    const [major = 0, minor = 0] = release.replace("v", "").split(".").map(Number);
-    return major * 1000 + minor;
-  };
-  return order(libbpf) >= order(before);
-}
-
 /** All objects of this byte order that are committed. */
 function allObjects(): string[] {
   const more = ["verifier", "co-re"].flatMap((folder) =>
@@ -248,19 +201,14 @@ function allObjects(): string[] {
   return [...fixtureObjects(), ...more].filter((name) => name.endsWith(".el.o")).map(fixturePath);
 }
 
-/** The C source stays where it is when this file is compiled to another folder. */
-const SOURCE = fileURLToPath(
-  new URL("../test/differential/verdict.c", import.meta.resolve("#fixtures/Makefile")),
-);
-
 const given = process.argv.slice(2);
-const option = given[0]?.startsWith("--") === true ? given.splice(0, 2) : [];
+const [option, value = ""] = given[0]?.startsWith("--") === true ? given.splice(0, 2) : [];
 const folder = mkdtempSync(join(tmpdir(), "ebpf-verdict-"));
 try {
   const harness =
-    option[0] === "--harness"
-      ? (option[1] ?? "")
-      : buildHarness(folder, option[0] === "--libbpf" ? option[1] : undefined);
+    option === "--harness"
+      ? value
+      : compile(VERDICT, folder, option === "--libbpf" ? value : SYSTEM);
   process.exitCode = await main(given.length > 0 ? given : allObjects(), harness);
 } finally {
   rmSync(folder, { recursive: true });

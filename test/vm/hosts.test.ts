@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { findMirrors } from "./apt.ts";
 import { machineCommand } from "./machine.ts";
-import { loadedBy } from "./userland.ts";
+import { findProgram, loadedBy } from "./userland.ts";
 
 const test = suite("vm/hosts");
 
@@ -34,6 +34,13 @@ test("libraries in the output of ldd", () => {
     "/lib64/ld-linux-x86-64.so.2",
   ]);
   assert.equal(loadedBy("\tnot a dynamic executable\n"), []);
+});
+
+test("programs of the host are found by name and by path", () => {
+  assert.match(findProgram("sh"), /\/sh$/);
+  assert.is(findProgram(process.execPath), process.execPath);
+  assert.throws(() => findProgram("no-such-program"), /no program no-such-program to give/);
+  assert.throws(() => findProgram("/no/such/program"), /no program \/no\/such\/program to give/);
 });
 
 test("a machine has its kernel, its file system and two serial lines, and no network", () => {

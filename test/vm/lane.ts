@@ -27,6 +27,16 @@ export interface LaneResult {
   broken?: string;
 }
 
+/** What is the same for all kernels of a run. */
+export interface LaneOptions {
+  update: boolean;
+  seconds: number;
+  /** The archive of the working tree. */
+  project: string;
+  /** Programs of the host that guests have as well. */
+  programs: readonly string[];
+}
+
 const LOG_LINES = 40;
 const scratch = makeScratch();
 
@@ -42,7 +52,7 @@ export function packProject(): string {
 export async function runLane(
   kernel: Kernel,
   command: string,
-  options: { update: boolean; seconds: number; project: string },
+  options: LaneOptions,
   print: (line: string) => void,
 ): Promise<LaneResult> {
   let files: KernelFiles;
@@ -64,11 +74,11 @@ async function run(
   kernel: Kernel,
   files: KernelFiles,
   command: string,
-  options: { seconds: number; project: string },
+  options: LaneOptions,
   onLine: (line: string) => void,
 ): Promise<GuestResult> {
   const initrd = join(scratch, `${kernel.name}.cpio`);
-  await writeSystem(initrd, kernel, files, command);
+  await writeSystem(initrd, kernel, files, command, options.programs);
   // The kernel unpacks one archive after the other.
   appendFileSync(initrd, readFileSync(options.project));
   const logs = join(cacheFolder, "logs");
@@ -97,9 +107,14 @@ async function writeSystem(
   kernel: Kernel,
   files: KernelFiles,
   command: string,
+  programs: readonly string[],
 ): Promise<void> {
   const { arch } = kernel;
-  const system = await (arch === process.arch ? ownUserland() : foreignUserland(arch));
+  const isOwn = arch === process.arch;
+  if (!isOwn && programs.length > 0) {
+    throw new Error(`the programs ${programs.join(", ")} of this machine do not run on ${arch}`);
+  }
+  const system = await (isOwn ? ownUserland(programs) : foreignUserland(arch));
   using archive = new Archive(path);
   addInit(archive, command);
   system.add(archive);

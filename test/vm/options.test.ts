@@ -28,6 +28,8 @@ test("options", () => {
   assert.equal([options.filter, options.seconds, options.areNamed], ["maps", 60, true]);
   assert.is((readOptions([]) as Options).areNamed, false);
   assert.is((readOptions(["--shell", "uname -r"]) as Options).shell, "uname -r");
+  const tools = readOptions(["--program", "bpftool", "--program", "./x"]) as Options;
+  assert.equal(tools.programs, ["bpftool", "./x"]);
   assert.is(readOptions(["--help"]), "help");
   assert.throws(() => readOptions(["--jobs", "none"]), /--jobs is none/);
   assert.throws(() => readOptions(["--no-such"]), /no-such/);

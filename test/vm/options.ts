@@ -19,6 +19,8 @@ export interface Options {
   filter: string | undefined;
   /** A command to run instead of the tests. */
   shell: string | undefined;
+  /** Programs of the host that guests have as well: names or paths. */
+  programs: readonly string[];
   update: boolean;
   /** For the command in a guest. */
   seconds: number;
@@ -27,7 +29,7 @@ export interface Options {
 }
 
 /** How to call it. */
-export const USAGE = `npm run test:vm [-- KERNEL… --extended --filter NAME --shell COMMAND --update --seconds N --jobs N]
+export const USAGE = `npm run test:vm [-- KERNEL… --extended --filter NAME --shell COMMAND --program NAME --update --seconds N --jobs N]
 
 Runs the kernel tier of the tests in virtual machines, one for each kernel.
 
@@ -35,6 +37,7 @@ Runs the kernel tier of the tests in virtual machines, one for each kernel.
   --extended       the other kernels of the matrix, too
   --filter NAME    only test files whose path contains NAME
   --shell COMMAND  runs COMMAND in the working tree of the guest instead of the tests
+  --program NAME   gives the guests a program of this machine, by name or path, with its libraries; may be repeated
   --update         takes the newest kernels instead of those in the cache
   --seconds N      ends a guest after that time (default 900, or EBPF_VM_SECONDS)
   --jobs N         guests at a time (default 2, or EBPF_VM_JOBS)
@@ -49,6 +52,7 @@ export function readOptions(args: readonly string[]): Options | "help" {
       extended: { type: "boolean", default: false },
       filter: { type: "string" },
       shell: { type: "string" },
+      program: { type: "string", multiple: true, default: [] },
       update: { type: "boolean", default: false },
       seconds: { type: "string", default: process.env["EBPF_VM_SECONDS"] ?? "900" },
       jobs: { type: "string", default: process.env["EBPF_VM_JOBS"] ?? "2" },
@@ -63,6 +67,7 @@ export function readOptions(args: readonly string[]): Options | "help" {
     areNamed: positionals.length > 0,
     filter: values.filter,
     shell: values.shell,
+    programs: values.program,
     update: values.update,
     seconds: positive(values.seconds, "seconds"),
     jobs: positive(values.jobs, "jobs"),

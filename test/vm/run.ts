@@ -8,7 +8,8 @@
  */
 
 import { GUEST_RESULTS } from "./init.ts";
-import { type LaneResult, packProject, runLane } from "./lane.ts";
+import type { LaneResult } from "./lane.ts";
+import { runLanes } from "./lanes.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { features, readReport } from "./results.ts";
 import { failureList, featureTable, kernelTable } from "./table.ts";
@@ -22,25 +23,6 @@ function testCommand(filter: string | undefined): string {
     `export EBPF_TEST_RESULTS=${GUEST_RESULTS}`,
     `exec node --enable-source-maps --expose-gc dist/test/run.js ${quoted}`,
   ].join("\n");
-}
-
-async function runAll(options: Options): Promise<LaneResult[]> {
-  const command = options.shell ?? testCommand(options.filter);
-  const project = packProject();
-  const width = Math.max(...options.kernels.map(({ name }) => name.length));
-  const isAlone = options.shell !== undefined && options.kernels.length === 1;
-  const waiting = options.kernels.map((kernel, index) => ({ kernel, index }));
-  const lanes: LaneResult[] = [];
-  const work = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const prefix = isAlone ? "" : `${next.kernel.name.padEnd(width)} | `;
-      lanes[next.index] = await runLane(next.kernel, command, { ...options, project }, (line) => {
-        process.stdout.write(`${prefix}${line}\n`);
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: options.jobs }, work));
-  return lanes;
 }
 
 function concludeTests(lanes: readonly LaneResult[], options: Options): number {
@@ -83,7 +65,7 @@ try {
   const options = readOptions(process.argv.slice(2));
   if (options === "help") process.stdout.write(USAGE);
   else {
-    const lanes = await runAll(options);
+    const lanes = await runLanes(options.shell ?? testCommand(options.filter), options);
     process.exitCode =
       options.shell === undefined ? concludeTests(lanes, options) : concludeShell(lanes);
   }

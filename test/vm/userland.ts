@@ -7,8 +7,8 @@
  */
 
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
-import { join } from "node:path";
-import { capture } from "./command.ts";
+import { basename, delimiter, join } from "node:path";
+import { capture, environment } from "./command.ts";
 import type { Archive } from "./cpio.ts";
 import { projectFolder } from "./project.ts";
 
@@ -21,14 +21,18 @@ export interface Userland {
 export const NODE: string = "/usr/bin/node";
 export const BUSYBOX: string = "/bin/busybox";
 
-/** The userland of the host's processor. */
-export async function ownUserland(): Promise<Userland> {
+/**
+ * The userland of the host's processor, with more of its programs: names that are looked up where
+ * programs are, or paths.
+ */
+export async function ownUserland(programs: readonly string[] = []): Promise<Userland> {
+  const more = programs.map((name) => ({ name: basename(name), path: findProgram(name) }));
   const koffi = join(projectFolder, "node_modules/@koromix");
   const binaries = readdirSync(koffi, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".node") && !path.includes("musl"))
     .map((path) => join(koffi, path));
   const libraries = new Set<string>();
-  for (const binary of [process.execPath, ...binaries]) {
+  for (const binary of [process.execPath, ...binaries, ...more.map(({ path }) => path)]) {
     for (const path of loadedBy(await capture("ldd", [binary]))) libraries.add(path);
   }
   const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
@@ -37,9 +41,20 @@ export async function ownUserland(): Promise<Userland> {
     add: (archive) => {
       archive.file(NODE, readFileSync(process.execPath), 0o755);
       archive.file(BUSYBOX, readFileSync(busybox), 0o755);
+      for (const { name, path } of more) {
+        archive.file(`/usr/bin/${name}`, readFileSync(path), 0o755);
+      }
       for (const path of libraries) archive.file(path, readFileSync(realpathSync(path)), 0o755);
     },
   };
+}
+
+/** Where a program of the host is; throws where there is none. */
+export function findProgram(name: string): string {
+  const folders = name.includes("/") ? [""] : (environment()["PATH"]?.split(delimiter) ?? []);
+  const path = folders.map((folder) => join(folder, name)).find((one) => existsSync(one));
+  if (path === undefined) throw new Error(`there is no program ${name} to give to guests`);
+  return path;
 }
 
 /** Paths of the libraries in the output of `ldd`, the loader's included. */
