@@ -10,6 +10,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { histogram } from "./histogram.ts";
 import { measure, parseCount, UsageError } from "./measurements.ts";
 import type { Sample } from "./sample.ts";
 import { summarise, table } from "./statistics.ts";
@@ -49,7 +50,12 @@ function report(names: readonly string[], options: SuiteOptions, json: boolean):
     if (json) process.stdout.write(`${JSON.stringify(sample)}\n`);
     else samples.push(sample);
   });
-  if (!json) process.stdout.write(table(summarise(samples)));
+  if (json) return;
+  process.stdout.write(table(summarise(samples)));
+  for (const bench of new Set(samples.map((sample) => sample.bench))) {
+    if (!bench.startsWith("latency.")) continue;
+    process.stdout.write(`\n${histogram(samples.filter((sample) => sample.bench === bench))}`);
+  }
 }
 
 try {

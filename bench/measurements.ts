@@ -20,6 +20,10 @@ interface Measurement {
   run(args: readonly string[]): Promise<void>;
 }
 
+/** A ring buffer or a perf event array. */
+const KINDS = ["rb", "pb"] as const;
+const PRODUCE = fileURLToPath(new URL("produce.js", import.meta.url));
+
 const measurements: readonly Measurement[] = [
   {
     usage: "b1 cold OBJECT",
@@ -91,10 +95,32 @@ const measurements: readonly Measurement[] = [
   {
     usage: "e2e OBJECT KIND SECONDS BURST WAKE GENERATOR",
     async run([object = "", kind = "", seconds = "", burst = "", wake = "", generator = ""]) {
-      if (kind !== "rb" && kind !== "pb") throw new UsageError(`${kind} is neither rb nor pb`);
       const { endToEnd } = await import("./e2e.ts");
       const counts = { burst: parseCount(burst), wake: wake === "0" ? 0 : parseCount(wake) };
-      await endToEnd({ object, kind, seconds, ...counts, generator });
+      await endToEnd({ object, kind: oneOf(KINDS, kind), seconds, ...counts, generator });
+    },
+  },
+  {
+    usage: "latency KIND WAY N",
+    async run([kind = "", way = "", events = ""]) {
+      const { latency, WAYS } = await import("./latency.ts");
+      const count = parseCount(events);
+      await latency(oneOf(KINDS, kind), oneOf(WAYS, way), count, PRODUCE);
+    },
+  },
+  {
+    usage: "flood SIZE WAY THOUSANDS",
+    async run([size = "", way = "", thousands = ""]) {
+      const { flood, SIZES, WAYS } = await import("./flood.ts");
+      const [bytes, count] = [Number(oneOf(SIZES, size)), parseCount(thousands)];
+      await flood(bytes, oneOf(WAYS, way), count, PRODUCE);
+    },
+  },
+  {
+    usage: "idle KIND STREAMS SECONDS",
+    async run([kind = "", streams = "", seconds = ""]) {
+      const { idle, STREAMS } = await import("./idle.ts");
+      await idle(oneOf(KINDS, kind), Number(oneOf(STREAMS, streams)), parseCount(seconds));
     },
   },
   {
@@ -122,6 +148,13 @@ export async function measure(args: readonly string[]): Promise<void> {
       ? `there is no suite ${args[0]}; there are ${suites.join(", ")}`
       : `${args.join(" ")}: it should be ${suite.join(", or ")}`,
   );
+}
+
+/** One of a few words. */
+function oneOf<T extends string>(known: readonly T[], word: string): T {
+  const found = known.find((each) => each === word);
+  if (found === undefined) throw new UsageError(`${word} is none of ${known.join(", ")}`);
+  return found;
 }
 
 /** A number of repetitions. */

@@ -21,11 +21,17 @@ export interface Sample {
 
 const DIGITS = 6;
 
-/** Prints a sample of this loader. */
-export function print(bench: string, variant: string, value: number, unit: string): void {
+/** Prints a sample, of this loader unless another one is named. */
+export function print(
+  bench: string,
+  variant: string,
+  value: number,
+  unit: string,
+  peer: string = "ts",
+): void {
   const sample: Sample = {
     bench,
-    peer: "ts",
+    peer,
     variant,
     value: Number(value.toPrecision(DIGITS)),
     unit,

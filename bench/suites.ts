@@ -33,6 +33,11 @@ const RINGS = file("#fixtures/bench-rings.el.o");
 const HELLO = file("#fixtures/raw-tracepoint.el.o");
 const HELLO_CORE = file("#fixtures/tp-btf.el.o");
 
+/** Lone events of a repetition, and thousands of records of a flood. */
+const EVENTS = 10;
+const FLOOD = 100;
+const IDLE_SECONDS = "10";
+
 /** The suites, and the commands of each, as other loaders' programs take them too. */
 const commands: Readonly<Record<string, (options: SuiteOptions) => string[][]>> = {
   b1: ({ object = LOADED, repetitions }) => [
@@ -56,6 +61,22 @@ const commands: Readonly<Record<string, (options: SuiteOptions) => string[][]>> 
     ["b4", object, String(repetitions)],
     endToEnd(object, "pb"),
   ],
+  flood: ({ repetitions }) =>
+    ["16", "64", "256"].flatMap((size) =>
+      ["callback", "batches", "libbpf"].map((way) => {
+        return ["flood", size, way, String(repetitions * FLOOD)];
+      }),
+    ),
+  idle: () =>
+    ["0", "1", "16"].flatMap((streams) =>
+      ["rb", "pb"].map((kind) => ["idle", kind, streams, IDLE_SECONDS]),
+    ),
+  latency: ({ repetitions }) =>
+    ["rb", "pb"].flatMap((kind) =>
+      ["callback", "records", "batches", "libbpf"].map((way) => {
+        return ["latency", kind, way, String(repetitions * EVENTS)];
+      }),
+    ),
   b6: ({ object = LOADED, kernels, repetitions }) =>
     kernels.map((path) => {
       const name = path === KERNEL_BTF ? "running" : basename(path, ".btf");

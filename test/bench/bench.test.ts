@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { histogram } from "../../bench/histogram.ts";
 import { parseSamples, type Sample } from "../../bench/sample.ts";
 import { summarise, table } from "../../bench/statistics.ts";
 import type { Outcome } from "../helper/cli.ts";
@@ -139,6 +140,72 @@ test("b5 says why a program does not come to be attached", () => {
   assert.match(stderr, /^B5\.attached hello is left out: Error: ENOENT.*no\/such\/object/);
 });
 
+/** What was measured, as `latency.rb callback us ts`, with how many samples. */
+function counts(...args: string[]): Record<string, number> {
+  const { code, stdout, stderr } = bench(...args);
+  assert.is(code, 0, stderr);
+  const found: Record<string, number> = {};
+  for (const { bench, variant, unit, peer } of parseSamples(stdout)) {
+    const key = `${bench} ${variant} ${unit} ${peer}`;
+    found[key] = (found[key] ?? 0) + 1;
+  }
+  return found;
+}
+
+const hasLibbpf = existsSync("/usr/include/bpf/libbpf.h");
+
+hostTest(test, "latency measures how old each event is, ours and libbpf's", () => {
+  for (const kind of ["rb", "pb"]) {
+    assert.equal(counts("latency", kind, "records", "5"), { [`latency.${kind} records us ts`]: 5 });
+    const libbpf = { [`latency.${kind} libbpf us libbpf`]: 5 };
+    assert.equal(counts("latency", kind, "libbpf", "5"), hasLibbpf ? libbpf : {});
+  }
+});
+
+hostTest(
+  test,
+  "flood measures what is received, and what becomes of timers and other streams",
+  () => {
+    assert.equal(counts("flood", "64", "batches", "10"), {
+      "flood.rb64.received batches % ts": 1,
+      "flood.rb64.lag.before batches ms ts": 1,
+      "flood.rb64.lag batches ms ts": 1,
+      "flood.rb64.slow batches % ts": 1,
+    });
+    const libbpf = { "flood.rb64.received libbpf % libbpf": 1 };
+    assert.equal(counts("flood", "64", "libbpf", "10"), hasLibbpf ? libbpf : {});
+  },
+);
+
+test("samples are shown as percentiles and shares between powers of two", () => {
+  const sample = (variant: string, value: number): Sample => {
+    return { bench: "latency.rb", peer: "ts", variant, value, unit: "us" };
+  };
+  const values = [...Array.from({ length: 98 }, (_, index) => 7 + index / 97), 30, 1500];
+  const all = [...values.map((value) => sample("records", value)), sample("libbpf", 9)];
+  assert.equal(histogram(all).split("\n"), [
+    "latency.rb          records  libbpf",
+    "events                  100       1",
+    "50 % within, us        7.51       9",
+    "90 % within, us        7.92       9",
+    "99 % within, us          30       9",
+    "99.9 % within, us      1500       9",
+    "all within, us         1500       9",
+    "later than 1000 us      1 %     0 %",
+    "0 to 8 us              98 %     0 %",
+    "8 to 16 us              0 %   100 %",
+    "16 to 32 us             1 %     0 %",
+    "32 to 64 us             0 %     0 %",
+    "64 to 128 us            0 %     0 %",
+    "128 to 256 us           0 %     0 %",
+    "256 to 512 us           0 %     0 %",
+    "512 to 1024 us          0 %     0 %",
+    "1024 to 2048 us         1 %     0 %",
+    "",
+  ]);
+  assert.is(histogram([]), "");
+});
+
 test("a suite runs its measurements and prints a table or lines of JSON", () => {
   const args = ["b6", "--object", OBJECT, "--btf", KERNEL, "--runs", "1", "--repetitions", "1"];
   const { code, stdout } = bench(...args);
@@ -152,11 +219,15 @@ test("what does not exist is refused by name", () => {
     const { code, stdout, stderr } = bench(name, OBJECT, "3");
     assert.is(code, 2);
     assert.is(stdout, "");
-    assert.is(stderr, `bench: there is no suite ${name}; there are b1, b2, b3, b4, b5, e2e, b6\n`);
+    assert.is(
+      stderr,
+      `bench: there is no suite ${name}; there are b1, b2, b3, b4, b5, e2e, latency, flood, idle, b6\n`,
+    );
   }
   assert.match(bench("b1", "hot", OBJECT).stderr, /it should be b1 cold OBJECT, or /);
   assert.match(bench("b1", "warm", OBJECT, "0").stderr, /0 is no number of repetitions/);
   assert.match(bench("b2", OBJECT).stderr, /it should be b2 OBJECT N/);
+  assert.match(bench("latency", "tcp", "records", "5").stderr, /^bench: tcp is none of rb, pb$/m);
   assert.is(bench("b6", OBJECT, "none", "/no/such/file", "1").code, 1);
 });
 
