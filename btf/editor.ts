@@ -16,8 +16,8 @@ import { TYPE_WORDS } from "./walk.ts";
 
 /** The type words of a blob without base, open for change. */
 export class BtfEditor {
-  /** All words in host order; those of a type begin at `at(id)`. */
-  readonly words: number[];
+  /** All words in host order; those of a type begin at `at(id)`. Another array after `add`. */
+  words: Uint32Array;
   readonly #btf: Btf;
   readonly #strings: StringWriter;
   /** Where added types begin. */
@@ -29,7 +29,7 @@ export class BtfEditor {
     if (btf.base !== undefined) throw new RangeError("changing BTF: it continues a base");
     this.#btf = btf;
     this.#strings = new StringWriter(btf.strings.bytes);
-    this.words = Array.from(btf.words);
+    this.words = btf.words.slice();
   }
 
   get typeCount(): number {
@@ -86,7 +86,11 @@ export class BtfEditor {
   add(name: string, kind: number, count: number, third: number, ...rest: number[]): number {
     const id = this.typeCount;
     this.#added.push(this.words.length);
-    this.words.push(this.string(name), kind * 0x0100_0000 + count, third, ...rest);
+    const added = [this.string(name), kind * 0x0100_0000 + count, third, ...rest];
+    const words = new Uint32Array(this.words.length + added.length);
+    words.set(this.words);
+    words.set(added, this.words.length);
+    this.words = words;
     return id;
   }
 

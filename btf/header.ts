@@ -167,7 +167,11 @@ export function assemble(
   view.setUint32(HEADER.typeLength, typeLength, little);
   view.setUint32(HEADER.stringOffset, typeLength, little);
   view.setUint32(HEADER.stringLength, strings.length, little);
-  for (let i = 0; i < types.length; i++) view.setUint32(HEADER_LENGTH + i * 4, types[i]!, little);
+  if (little === hostLittleEndian) {
+    new Uint32Array(bytes.buffer, HEADER_LENGTH, types.length).set(types);
+  } else {
+    for (let i = 0; i < types.length; i++) view.setUint32(HEADER_LENGTH + i * 4, types[i]!, little);
+  }
   bytes.set(strings, HEADER_LENGTH + typeLength);
   return bytes;
 }

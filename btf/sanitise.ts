@@ -36,6 +36,7 @@ const ONE_BYTE = 8;
 
 /** Replaces in `editor` what `features` says is not known. */
 export function sanitise(editor: BtfEditor, features: BtfFeatures): void {
+  if (!Object.values(features).includes(false)) return;
   let placeholder: number | undefined;
   // Not those added on the way: they are made to be acceptable.
   const typeCount = editor.typeCount;

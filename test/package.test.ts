@@ -3,13 +3,15 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BpfError } from "ebpf";
+import { BpfError, parseReport } from "ebpf";
 import { decodeAll } from "ebpf/asm";
 import { Btf } from "ebpf/btf";
 import { ElfFile } from "ebpf/elf";
+import { build } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
@@ -45,6 +47,83 @@ test("a class is the same behind every export", () => {
   ];
   for (const parse of parses) assert.throws(parse, (error: unknown) => error instanceof BpfError);
 });
+
+/** The published files that an import of `file` reads at once. */
+function readAtOnce(file: string, found: Set<string> = new Set()): Set<string> {
+  found.add(file);
+  for (const [, from = ""] of readFileSync(file, "utf8").matchAll(/\bfrom\s*"(\.[^"]+)"/g)) {
+    const path = join(file, "..", from);
+    if (!found.has(path)) readAtOnce(path, found);
+  }
+  return found;
+}
+
+test("what few programs need is read when it is first called, and is of the same classes", () => {
+  const files = readAtOnce(fileURLToPath(import.meta.resolve("ebpf")));
+  const texts = [...files].map((path) => readFileSync(path, "utf8"));
+  assert.ok(files.size <= 4, `${[...files].join(" ")}`);
+  assert.ok(
+    texts.some((text) => text.includes("not a BPF object")),
+    "how objects are read",
+  );
+  assert.not.ok(
+    texts.some((text) => text.includes("too-complex")),
+    "the words of the verifier",
+  );
+  assert.throws(
+    () => parseReport("{"),
+    (error: unknown) => error instanceof BpfError && error.code === "ERR_REPORT",
+  );
+});
+
+test("what is loaded with require is never imported, which Node would refuse meanwhile", () => {
+  const early = readAtOnce(fileURLToPath(import.meta.resolve("ebpf")));
+  const late = new Set<string>();
+  for (const folder of ["late", "all"]) {
+    const files = readdirSync(join(root, "dist/lib", folder)).filter((name) =>
+      name.endsWith(".js"),
+    );
+    assert.ok(files.length > 2, folder);
+    for (const name of files) readAtOnce(join(root, "dist/lib", folder, name), late);
+  }
+  for (const { name } of entries) {
+    const imported = [...readAtOnce(fileURLToPath(import.meta.resolve(name)))];
+    assert.equal(
+      imported.filter((path) => late.has(path) && !early.has(path)),
+      [],
+      name,
+    );
+  }
+});
+
+test("joined with an application into one file, the package needs no other", async () => {
+  const whole = join(root, "dist/whole/index.js");
+  const { outputFiles } = await build({
+    stdin: { contents: JOINED.replace("PACKAGE", whole), resolveDir: root },
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+    external: ["koffi"],
+  });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-"], {
+    cwd: tmpdir(),
+    encoding: "utf8",
+    input: outputFiles[0]!.text,
+  });
+  assert.is(status, 0, stderr);
+  assert.is(stdout, "ERR_REPORT");
+});
+
+/** Calls what is late in the files that Node reads. */
+const JOINED = `
+  import { BpfError, parseReport } from ${JSON.stringify("PACKAGE")};
+  try {
+    parseReport("{");
+  } catch (error) {
+    process.stdout.write(error instanceof BpfError ? error.code : "another class");
+  }
+`;
 
 /** Makes a list of what of Node, and which native library, `import "ebpf"` adds to a process. */
 const IMPORTED = `

@@ -36,7 +36,8 @@ export class Externs implements Disposable {
     const sorted = spec.ksyms.map(({ name }) => name).sort();
     this.#places = new Map(sorted.map((name, index) => [name, spec.kconfig.length + index]));
     try {
-      this.#answers = resolveKsyms(spec, this.#types, sources);
+      this.#answers =
+        spec.ksyms.length === 0 ? new Map() : resolveKsyms(spec, this.#types, sources);
     } catch (error) {
       this.#types.close();
       throw error;

@@ -22,8 +22,8 @@ export interface Module {
   imports: string[];
 }
 
-/** `import … from "x"`, `export … from "x"`, `import "x"`. */
-const IMPORT = /^(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|^import\s*"([^"]+)"/gm;
+/** `import … from "x"`, `export … from "x"`, `import "x"`, at the start of a line or behind another statement. */
+const IMPORT = /(?:^|;)(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|(?:^|;)import\s*"([^"]+)"/gm;
 /** `import("x")`, `require("x")`. */
 const LATER = /\b(?:import|require)\s*\(\s*([^)]*)\)/g;
 
