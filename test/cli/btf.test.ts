@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { suite } from "uvu";
@@ -12,6 +11,7 @@ import { bpftoolText } from "../btf/bpftool-text.ts";
 import { CLI, ebpf } from "../helper/cli.ts";
 import { buildElf } from "../helper/elf-builder.ts";
 import { fixturePath, readFixture } from "../helper/fixtures.ts";
+import { inFolder } from "../helper/folder.ts";
 import { kernelTest } from "../helper/kernel.ts";
 
 const test = suite("cli: btf");
@@ -26,15 +26,6 @@ function run(args: readonly string[], code = 0): string {
   assert.is(outcome.code, code, outcome.stderr);
   if (code !== 0) assert.match(outcome.stderr, /^ebpf btf: [^\n]+\n$/);
   return code === 0 ? outcome.stdout : outcome.stderr;
-}
-
-function inFolder(body: (folder: string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
-  try {
-    body(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 test("dump prints what bpftool prints", () => {

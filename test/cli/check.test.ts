@@ -11,6 +11,7 @@ import { fixture, readGolden } from "../co-re/golden.ts";
 import { ebpf } from "../helper/cli.ts";
 import { buildElf } from "../helper/elf-builder.ts";
 import { fixturePath, readFixture } from "../helper/fixtures.ts";
+import { inFolder } from "../helper/folder.ts";
 import { kernel, move, smallBytes, struct } from "../report/objects.ts";
 import { parseXml } from "../report/xml.ts";
 
@@ -151,16 +152,6 @@ check("BTF may be compressed with gzip or brotli; names lose their extensions", 
   }
 });
 
-/** Calls `body` with a folder that is removed afterwards. */
-function inFolder(body: (file: (name: string) => string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
-  try {
-    body((name) => join(folder, name));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 check("--instructions adds what each kernel would be given: libbpf's bytes", () => {
   const { pairs } = readGolden();
   for (const object of ["fields.clang14.el.o", "fields.clang19.el.o"]) {
@@ -212,7 +203,7 @@ check("text and Markdown name what is missing, and where in the source", () => {
 });
 
 check("all forms at once: files, and one on stdout", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     const forms = ["markdown", "junit", "html"].flatMap((form) => [`--${form}`, file(form)]);
     const { rows } = report([MISSING, ...forms, "--btf", FOLDER], 1);
     assert.match(readFileSync(file("markdown"), "utf8"), /^## CO-RE relocation: fails\n/);
@@ -228,7 +219,7 @@ check("all forms at once: files, and one on stdout", () => {
 });
 
 check("what is read is not written over; two forms do not share a place", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     copyFileSync(FIELDS, file("a.o"));
     copyFileSync(fixturePath("btf/6.1.btf"), file("6.1.btf"));
     writeFileSync(file("base.json"), "{}");
@@ -253,7 +244,7 @@ check("what is read is not written over; two forms do not share a place", () => 
 });
 
 check("--baseline fails only on what is worse", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     const args = [MISSING, FIELDS, "--btf", FOLDER];
     const first = ebpf(["check", "--json", ...args]);
     assert.is(first.code, 1);
@@ -278,7 +269,7 @@ check("--baseline fails only on what is worse", () => {
 });
 
 check("a baseline that is none is misuse, in one line", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     writeFileSync(file("text"), "{ damaged");
     writeFileSync(file("later"), JSON.stringify({ schema: 2 }));
     for (const [name, reason] of [
@@ -297,7 +288,7 @@ check("a baseline that is none is misuse, in one line", () => {
 });
 
 check("--module adds split BTF to the kernel that it belongs to", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     writeFileSync(file("a.o"), smallBytes(struct(4, 0), 0, move));
     for (const [name, more] of [
       ["old", "task"],
@@ -347,7 +338,7 @@ check("--module adds split BTF to the kernel that it belongs to", () => {
 });
 
 check("a module with a distilled base belongs to all kernels that have its types", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     writeFileSync(file("a.o"), smallBytes(struct(4, 0), 0, move));
     for (const more of ["task", "file_operations", "inode"]) {
       const { btf } = kernel((types) => types.struct(more, 8));
@@ -388,7 +379,7 @@ check("a module with a distilled base belongs to all kernels that have its types
 });
 
 check("what is compressed otherwise is unpacked where Node can, or says what unpacks it", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     const { btf } = kernel((types) => types.struct("task", 8));
     writeFileSync(file("a.o"), smallBytes(struct(4, 0), 0, move));
     writeFileSync(file("k.btf"), btf);
@@ -446,7 +437,7 @@ function moduleOf(base: Btf, offset: number): Uint8Array {
 }
 
 check("of several files those that are no objects are told, and the rest is checked", () => {
-  inFolder((file) => {
+  inFolder((_, file) => {
     writeFileSync(file("cut.o"), readFixture("core-fields.el.o").subarray(0, 1000));
     const args = ["check", FIELDS, file("cut.o"), "--btf", FOLDER];
     const { code, stdout, stderr } = ebpf([...args, "--json"]);

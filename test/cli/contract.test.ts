@@ -4,8 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -15,6 +14,7 @@ import { parseObject } from "../../src/spec/index.ts";
 import { AttachType, MapType, ProgramType } from "../../src/uapi.ts";
 import { ebpf } from "../helper/cli.ts";
 import { fixtureObjects, fixturePath, readFixture } from "../helper/fixtures.ts";
+import { inFolder } from "../helper/folder.ts";
 import {
   complaints,
   count,
@@ -463,15 +463,6 @@ function nameIn(table: Readonly<Record<string, number>>, value: number): string 
   return Object.keys(table)
     .find((key) => table[key] === value)
     ?.toLowerCase();
-}
-
-function inFolder(body: (folder: string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
-  try {
-    body(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 test.run();

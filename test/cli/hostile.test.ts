@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ebpf } from "../helper/cli.ts";
 import { buildElf } from "../helper/elf-builder.ts";
 import { fixturePath, readFixture } from "../helper/fixtures.ts";
+import { inFolder } from "../helper/folder.ts";
 
 const hostile = suite("cli: files that are no objects");
 
@@ -39,15 +39,6 @@ const COMMANDS: Record<string, (file: string) => string[]> = {
   "btf dump": (file) => ["btf", "dump", file],
   "btf min": (file) => ["btf", "min", file, "--btf", fixturePath("btf/6.1.btf"), "-o", file],
 };
-
-function inFolder(body: (folder: string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
-  try {
-    body(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 function assertOneClearLine(outcome: ReturnType<typeof ebpf>, file: string): void {
   assert.is(outcome.code, 1, outcome.stderr);

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BpfError } from "../../src/error.ts";
 import { parseConfig, readKernelConfig } from "../../src/externs/kernel-config.ts";
+import { inFolder } from "../helper/folder.ts";
 
 const test = suite("externs/kernel-config");
 
@@ -19,15 +19,6 @@ CONFIG_TEXT="a=b # \\"c\\""
  CONFIG_INDENTED=y
 NOT_CONFIG_X=y
 CONFIG_LAST=m`;
-
-function inFolder(body: (folder: string) => void): void {
-  const folder = mkdtempSync(join(tmpdir(), "ebpf-config-"));
-  try {
-    body(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 function refusal(message: RegExp): (error: unknown) => boolean {
   return (error) =>
