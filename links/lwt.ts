@@ -45,6 +45,8 @@ const ROUTE_TYPES = { unicast: 1, local: 2 };
 const SCOPES = { universe: 0, link: 253, host: 254 };
 const AF_INET = 2;
 const AF_INET6 = 10;
+/** `IP6_RT_PRIO_USER` of include/uapi/linux/ipv6_route.h: what the kernel takes 0 for, in routes to make. */
+const METRIC_OF_IPV6 = 1024;
 /** `struct rtmsg`. */
 const RTMSG_SIZE = 12;
 /** `LWTUNNEL_ENCAP_BPF`, `LWTUNNEL_ENCAP_SEG6_LOCAL` of include/uapi/linux/lwtunnel.h. */
@@ -189,16 +191,18 @@ function routeOf(to: string, options: LwtOptions, doing: string): Route {
     throw new TypeError(`${doing}: say where packets leave: interface, via, or both`);
   }
   const { index } = options.interface === undefined ? {} : findInterface(options.interface, doing);
+  const metric =
+    options.metric === undefined
+      ? undefined
+      : within(options.metric, 0, 0xffff_ffff, `${doing}: metric`);
   return {
     prefix,
     index,
     via: gateway,
     type,
     table: within(options.table ?? TABLE_MAIN, 1, 0xffff_ffff, `${doing}: table`),
-    metric:
-      options.metric === undefined
-        ? undefined
-        : within(options.metric, 0, 0xffff_ffff, `${doing}: metric`),
+    // In routes of IPv6 to remove, none means any: that of somebody else.
+    metric: prefix.bytes.length === 16 ? metric || METRIC_OF_IPV6 : metric,
     headroom: within(options.headroom ?? 0, 0, LARGEST_HEADROOM, `${doing}: headroom`),
   };
 }

@@ -192,7 +192,8 @@ export abstract class EventMap<Item, RawItem, R extends RecordSource> extends Bp
           const most = Math.min(limit - taken, WALKED);
           const count = records.walk(callback, most);
           taken += count;
-          if (count < most || taken >= limit) return taken;
+          // Of a limit that is no number nothing is taken.
+          if (count < most || !(taken < limit)) return taken;
         }
       });
     } finally {

@@ -189,6 +189,7 @@ export class PerfRing implements RecordCursor {
     let shown = 0;
     let records = 0;
     let bytes = 0;
+    this.#inPlace();
     try {
       while (shown < limit && !halt.halted) {
         const place = at >>> 2;
@@ -206,9 +207,14 @@ export class PerfRing implements RecordCursor {
           }
         }
         this.#at = at;
-        const isShown = this.#advanceOver();
-        at = this.#at;
-        stop = this.#stop;
+        let isShown = false;
+        try {
+          isShown = this.#advanceOver();
+        } finally {
+          // It may have gone over some, and to the beginning, before one that cannot be.
+          at = this.#at;
+          stop = this.#stop;
+        }
         if (!isShown) break;
         shown++;
         callback(this.view, this.offset, this.length);

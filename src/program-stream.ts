@@ -91,7 +91,7 @@ export class ProgramStream implements AsyncIterable<string> {
     while (!this.#fd.closed && signal?.aborted !== true) {
       const text = this.read();
       if (text !== "") yield text;
-      else await pause(interval, signal);
+      else await this.#pause(interval, signal);
     }
   }
 
@@ -108,17 +108,19 @@ export class ProgramStream implements AsyncIterable<string> {
       });
     }
   }
-}
 
-/** Waits, until `signal` is aborted at most. */
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal?.addEventListener("abort", end);
-  });
+  /** Waits, until `signal` is aborted or the program is closed at most. */
+  #pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", end);
+        forget();
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      signal?.addEventListener("abort", end);
+      const forget = this.#fd.onClose(end);
+    });
+  }
 }

@@ -5,11 +5,17 @@
  */
 
 import { isIP } from "node:net";
-import { NetworkNamespace, type SocketMapTarget } from "../../links/index.ts";
+import {
+  type Link,
+  NetworkNamespace,
+  ProbeGroup,
+  type SocketMapTarget,
+} from "../../links/index.ts";
 import type { BpfMap } from "../../maps/index.ts";
 import type { Skipped } from "../attach.ts";
 import type { AttachPlaces } from "../attach-places.ts";
 import { takesTarget } from "../attach-section.ts";
+import { placesTaken } from "../attach-taken.ts";
 import type { CollectionSpec } from "../collection.ts";
 import { CommandError, noSuch } from "./command.ts";
 import { assignments } from "./value.ts";
@@ -49,6 +55,24 @@ const FLAGS: Readonly<Record<keyof AttachPlaces, string>> = {
   map: "--map NAME",
   receiver: "--receiver DEVICE",
   route: "--route PREFIX",
+};
+
+/** The places that an option says something of. */
+const SERVED: Readonly<
+  Record<Exclude<keyof PlaceValues, "target">, readonly (keyof AttachPlaces)[]>
+> = {
+  interface: ["interface", "route"],
+  "xdp-mode": ["xdpMode"],
+  direction: ["direction"],
+  cgroup: ["cgroup"],
+  netns: ["namespace", "interface", "netfilter", "route"],
+  netfilter: ["netfilter"],
+  pid: ["pid"],
+  frequency: ["sampling"],
+  map: ["map"],
+  receiver: ["receiver"],
+  route: ["route"],
+  via: ["route"],
 };
 
 const MODES = ["native", "skb", "offload"] as const;
@@ -103,6 +127,27 @@ export function readPlaces(values: PlaceValues, spec: CollectionSpec): Places {
   };
 }
 
+/**
+ * Refuses options of places that no program goes to: whoever gives one means it. Targets are known by then.
+ *
+ * @throws CommandError.
+ */
+export function requireTaken(values: PlaceValues, spec: CollectionSpec): void {
+  const taken = new Set(
+    Object.values(spec.programs).flatMap(({ autoload, section, attachTo }) =>
+      autoload ? placesTaken(section, attachTo) : [],
+    ),
+  );
+  for (const [option, places] of Object.entries(SERVED)) {
+    const isGiven = values[option as keyof typeof SERVED] !== undefined;
+    if (!isGiven || places.some((place) => taken.has(place))) continue;
+    const others = [...taken].map((place) => FLAGS[place]).join(", ");
+    throw new CommandError(
+      `--${option}: no program of the object takes it${others === "" ? "" : `; they take ${others}`}`,
+    );
+  }
+}
+
 /** Attaches in the namespace of the options, with what is open now. */
 export function attachAt<T>(
   { places, namespace, map }: Places,
@@ -132,6 +177,15 @@ export function setTargets(spec: CollectionSpec, texts: readonly string[]): void
     if (target === "") throw new CommandError(`--target ${name}: the target is empty`);
     program.attachTo = target;
   }
+}
+
+/** What was attached to what, and which of a pattern's functions are left out. */
+export function attachedText(link: Link): string {
+  if (!(link instanceof ProbeGroup) || link.skipped.length === 0) return link.description;
+  const names = link.skipped.slice(0, 3).map(({ target }) => target);
+  const rest = link.skipped.length - names.length;
+  const missing = `${names.join(", ")}${rest === 0 ? "" : ` and ${rest} more`}`;
+  return `${link.description}, but for ${missing}, which cannot be probed one by one`;
 }
 
 /** Why a program was not attached, in terms of the command line. */

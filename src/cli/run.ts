@@ -19,9 +19,11 @@ import { readObject } from "./read.ts";
 import { eventMaps, eventTypes, hints, printEvents } from "./run-events.ts";
 import {
   attachAt,
+  attachedText,
   missingOptions,
   PLACE_OPTIONS,
   readPlaces,
+  requireTaken,
   setTargets,
   skipReason,
 } from "./run-places.ts";
@@ -64,6 +66,7 @@ export const run: Command = async (args) => {
   }
   const places = readPlaces(values, spec);
   setTargets(spec, values.target ?? []);
+  requireTaken(values, spec);
   if (buffer !== undefined) resizeRings(spec, buffer);
 
   return interruptible(async (ending) => {
@@ -88,7 +91,7 @@ export const run: Command = async (args) => {
         Object.values(maps),
       ),
     );
-    for (const { description } of links) say(`attached ${description}`);
+    for (const link of links) say(`attached ${attachedText(link)}`);
     for (const skipped of links.skipped) {
       say(`skipped ${skipped.program}: ${skipReason(skipped, spec)}`);
     }

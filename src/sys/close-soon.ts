@@ -50,8 +50,9 @@ export function closeSoon(number: number): Promise<number> {
 
 function start(): void {
   isScheduled = false;
-  const calls = gather(givenUp).values();
+  const batch = givenUp;
   givenUp = [];
+  const calls = gather(batch).values();
   running++;
   const lanes = Array.from({ length: LANES }, () => makeCalls(calls));
   void Promise.all(lanes).then(() => {

@@ -156,6 +156,7 @@ export class RouteSocket implements Disposable {
 
 /** `struct nlmsgerr`, the header of the request (alone, with `NETLINK_CAP_ACK`), and attributes. */
 function messageOf(payload: Uint8Array, flags: number): string {
+  if (payload.length < 4 + HEADER) return "";
   const capped = 0x100;
   const request = viewOf(payload).getUint32(4, hostLittleEndian);
   const echoed = (flags & capped) !== 0 ? HEADER : align(request);

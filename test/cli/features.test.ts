@@ -68,7 +68,8 @@ test("text: a table of each, and lists of helpers when they are asked for", () =
 
 bpftoolTest(test, "the answers are bpftool's, but for what its libbpf misreads", async () => {
   const theirs = bpftool("feature", "probe", "kernel") as Probes;
-  const found = compareFeatures(await report(), theirs, (pairs) =>
+  const known = bpftool("feature", "list_builtins", "helpers") as string[];
+  const found = compareFeatures(await report(), theirs, known, (pairs) =>
     pairs.map(({ typeId, helperId }) => {
       const { state, reason } = haveHelper(typeId as ProgramType, helperId);
       return state !== "unsupported" || !reason.includes("cannot call");
@@ -104,7 +105,7 @@ test("differences from bpftool are seen, and told from what is explained", () =>
     helpers: { xdp_available_helpers: helpers },
     misc: {},
   };
-  const { differences, explained } = compareFeatures(ours, theirs, (pairs) =>
+  const { differences, explained } = compareFeatures(ours, theirs, helpers, (pairs) =>
     pairs.map(({ helperId }) => helperId === Helper.ktime_get_ns),
   );
   assert.equal(differences, [
@@ -114,8 +115,18 @@ test("differences from bpftool are seen, and told from what is explained", () =>
   ]);
   assert.equal([...explained.values()], [1, 1]);
   // Verifiers before 6.10 are read by all.
-  const older = compareFeatures({ ...ours, kernel: "6.1.0" }, theirs, () => []);
+  const older = compareFeatures({ ...ours, kernel: "6.1.0" }, theirs, helpers, () => []);
   assert.is(older.differences.length, 4);
+  // A helper that bpftool knows and does not find is not younger than it.
+  const more = compareFeatures(
+    { ...ours, helpers: [{ ...ours.helpers[0]!, available: ["redirect", "xdp_output"] }] },
+    theirs,
+    [...helpers, "bpf_xdp_output"],
+    (pairs) => pairs.map(() => false),
+  );
+  assert.equal(more.differences.slice(2), [
+    "xdp: xdp_output is among ours, not among bpftool's",
+  ]);
 });
 
 test("misuse is refused by name", () => {

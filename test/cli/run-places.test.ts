@@ -9,8 +9,15 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SymbolType } from "../../elf/index.ts";
-import { cgroupPrograms, NetworkNamespace, namespacePrograms } from "../../links/index.ts";
+import {
+  cgroupPrograms,
+  type Link,
+  NetworkNamespace,
+  namespacePrograms,
+  ProbeGroup,
+} from "../../links/index.ts";
 import { findInterface, xdpPrograms } from "../../links/interface.ts";
+import { attachedText } from "../../src/cli/run-places.ts";
 import { RouteSocket } from "../../src/sys/netlink.ts";
 import { AttachType } from "../../src/uapi.ts";
 import { ebpf, type Outcome } from "../helper/cli.ts";
@@ -269,6 +276,46 @@ hostTest(test, "places that are not there", async () => {
     assert.is(noNamespace.code, 1);
     assert.match(noNamespace.stderr, /\/run\/netns\/no-such/);
   });
+});
+
+test("options of places that no program goes to are misuse", async () => {
+  const file = fixturePath("uprobe.el.o");
+  for (const [option, value] of [
+    ["interface", "lo"],
+    ["xdp-mode", "skb"],
+    ["direction", "egress"],
+    ["cgroup", "/sys/fs/cgroup"],
+    ["netns", "1"],
+    ["netfilter", "ipv4:input"],
+    ["frequency", "99"],
+    ["receiver", "/dev/lirc0"],
+    ["route", "10.9.0.0/24"],
+  ] as const) {
+    const { code: exitCode, stderr } = await ebpfHere(["run", `--${option}`, value, file]);
+    assert.is(exitCode, 2, stderr);
+    const message = `--${option}: no program of the object takes it; they take --pid NUMBER`;
+    assert.ok(stderr.includes(message), stderr);
+  }
+  await withObject({ "tc/ingress": 0 }, async (object) => {
+    const { code: exitCode, stderr } = await ebpfHere(["run", "--direction", "egress", object]);
+    assert.is(exitCode, 2, stderr);
+    assert.match(stderr, /--direction: no program of the object takes it; they take --interface/);
+  });
+});
+
+test("what is attached one by one is said with what is left out", () => {
+  const link = { description: "count to kprobe.multi tcp_*" } as Link;
+  assert.is(attachedText(link), "count to kprobe.multi tcp_*");
+  const group = (...targets: string[]): Link =>
+    Object.create(ProbeGroup.prototype, {
+      description: { value: link.description },
+      skipped: { value: targets.map((target) => ({ target, error: undefined })) },
+    });
+  assert.is(attachedText(group()), link.description);
+  assert.is(
+    attachedText(group("a", "b", "c", "d", "e")),
+    `${link.description}, but for a, b, c and 2 more, which cannot be probed one by one`,
+  );
 });
 
 test("options that make no sense are misuse", async () => {

@@ -50,10 +50,14 @@ export interface Pair {
   readonly helperId: number;
 }
 
-/** Compares types, helpers and what else both know; `ask` is what a libbpf that reads all kernels says of pairs. */
+/**
+ * Compares types, helpers and what else both know; `known` are the helpers that bpftool knows by name, `ask` is what a libbpf that reads
+ * all kernels says of pairs.
+ */
 export function compareFeatures(
   ours: Report,
   theirs: Probes,
+  known: readonly string[],
   ask: (pairs: readonly Pair[]) => readonly boolean[],
 ): FeatureComparison {
   const found: FeatureComparison = {
@@ -66,10 +70,10 @@ export function compareFeatures(
   compareTypes(found, "mapTypes", ours.mapTypes, map_types, "map_type");
   const named = new Map(ours.features.map((one) => [one.name, one]));
   for (const [name, there] of Object.entries(theirs.misc)) {
-    const known = named.get(MISC[name] ?? "");
-    if (known !== undefined) compareAnswer(found, "features", name, known, there);
+    const own = named.get(MISC[name] ?? "");
+    if (own !== undefined) compareAnswer(found, "features", name, own, there);
   }
-  compareHelpers(found, ours, theirs, ask);
+  compareHelpers(found, ours, theirs, new Set(known.map(bare)), ask);
   return found;
 }
 
@@ -109,10 +113,9 @@ function compareHelpers(
   found: FeatureComparison,
   ours: Report,
   theirs: Probes,
+  known: ReadonlySet<string>,
   ask: (pairs: readonly Pair[]) => readonly boolean[],
 ): void {
-  // Those that bpftool does not know are in none of its lists.
-  const youngest = Math.max(...Object.values(theirs.helpers).flat().map(helperId));
   const misread: (Pair & { text: string })[] = [];
   const saysWhy = isAtLeast(ours.kernel, 6, 10);
   for (const { type, typeId, available, unknown } of ours.helpers) {
@@ -129,7 +132,7 @@ function compareHelpers(
       if (own.has(name) === other.has(name)) continue;
       const [who, not] = own.has(name) ? ["ours", "bpftool's"] : ["bpftool's", "ours"];
       const text = `${type}: ${name} is among ${who}, not among ${not}`;
-      if (own.has(name) && helperId(name) > youngest) explain(found, YOUNGER);
+      if (own.has(name) && !known.has(name)) explain(found, YOUNGER);
       else if (!own.has(name) && saysWhy && !unknown.includes(name)) {
         misread.push({ typeId, helperId: helperId(name), text });
       } else found.differences.push(text);

@@ -104,6 +104,22 @@ kernelTest(
   },
 );
 
+kernelTest(test, "the same route of another metric is left alone", NEEDS, async () => {
+  for (const to of ["10.9.0.0/24", "fd09::/64"]) {
+    await inOwnNetwork(async () => {
+      using packets = counter(ProgramType.LWT_OUT);
+      using other = counter(ProgramType.LWT_OUT);
+      const rest: LwtOptions = { interface: "lo", type: "local" };
+      using before = lwt(other.program, to, { ...rest, metric: 10 });
+      using own = lwt(packets.program, to, rest);
+      own.close();
+      await send(to.replace(/0?\/.*/, "1"));
+      assert.ok(await eventually(() => other.count === 1), to);
+      assert.is(before.closed, false);
+    });
+  }
+});
+
 /** Makes the kernel write a segment routing header into packets to a prefix, with one segment before the destination. */
 function routeOverSegment(to: string, segment: string): void {
   const AF_INET6 = 10;

@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import * as links from "../../links/index.ts";
 import { PLACE_NAMES } from "../../src/attach-places.ts";
 import { attachBySection } from "../../src/attach-section.ts";
+import { placesTaken } from "../../src/attach-taken.ts";
 import type { Program } from "../../src/program.ts";
 import { sectionMeaning, sectionNames } from "../../src/spec/index.ts";
 
@@ -95,6 +96,36 @@ test("every place is named, and leads on to the next where two are needed", () =
     const row = rows().find(({ sections }) => sections.includes(section));
     assert.is(found.place, quoted(row!.where)[1], section);
   }
+});
+
+test("the places that a section takes are those that the table names", () => {
+  const targets = ["task", "cgroup", "bpf_map_elem"];
+  for (const { sections, where } of rows()) {
+    const named = quoted(where).filter((name) => (PLACE_NAMES as string[]).includes(name));
+    for (const section of sections) {
+      const isIterator = section.startsWith("iter");
+      const taken = isIterator
+        ? targets.flatMap((target) => placesTaken(section, target))
+        : placesTaken(section, "");
+      // What only narrows down is not in the table, but of iterators.
+      const needed = taken.filter(
+        (place) => isIterator || (place !== "pid" && place !== "xdpMode"),
+      );
+      assert.equal([...needed].sort(), [...named].sort(), section);
+    }
+  }
+  for (const section of [
+    "uprobe.s",
+    "uretprobe",
+    "usdt/x:y:z",
+    "uprobe.multi.s/x:*",
+    "perf_event",
+  ]) {
+    assert.ok(placesTaken(section, "x").includes("pid"), section);
+  }
+  assert.equal(placesTaken("iter/tcp", "tcp"), []);
+  assert.equal(placesTaken("kprobe/x", "x"), []);
+  assert.ok(placesTaken("xdp_drop", "").includes("xdpMode"));
 });
 
 test("a section of no known kind is said to be that", () => {

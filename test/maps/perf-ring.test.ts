@@ -158,6 +158,27 @@ test("a loop goes on at the beginning, where no record wraps", () => {
   }
 });
 
+test("what a reader took last, as a copy, is not what the next one is shown", () => {
+  const [one, two] = [new Producer(), new Producer(256n - 16n)];
+  const rings = new PerfRings([one, two].map(({ memory }, cpu) => new PerfRing(memory, PAGE, cpu)));
+  two.sample(20, 1);
+  rings.snapshot();
+  assert.ok(rings.advance());
+  assert.is(rings.bytes[rings.offset], 1, "a record that wraps");
+  rings.release();
+  for (let round = 0; round < 2; round++) {
+    one.record(14, new Uint8Array(8));
+    two.sample(20, 2);
+  }
+  rings.snapshot();
+  const shown: number[] = [];
+  rings.walk((view, offset) => {
+    assert.is(rings.view, view);
+    shown.push(rings.bytes[offset]!);
+  }, 9);
+  assert.equal(shown, [2, 2]);
+});
+
 test("each buffer has its turn, and a limit leaves the rest", () => {
   const [one, two] = [new Producer(), new Producer()];
   const rings = new PerfRings([one, two].map(({ memory }, cpu) => new PerfRing(memory, PAGE, cpu)));
@@ -223,6 +244,21 @@ test("sizes that cannot be are typed errors, not endless walks", () => {
     assert.throws(() => rings.advance(), isCorrupt, "it is still there");
     assert.is(rings.stalled, false);
     assert.is(producer.tail, 0n);
+  }
+});
+
+test("a record that cannot be, behind one that was gone over to the end, frees nothing of its own", () => {
+  const start = BigInt(SIZE - 16);
+  const producer = new Producer(start);
+  const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 0)]);
+  producer.record(14, new Uint8Array(8));
+  producer.record(9, new Uint8Array(8), 0);
+  rings.snapshot();
+  for (let again = 0; again < 2; again++) {
+    assert.throws(() => rings.walk(() => {}, 9), /the record at byte 0 claims 0 bytes/);
+    assert.is(producer.tail, start + 16n);
+    assert.is(rings.available, 16);
+    rings.snapshot();
   }
 });
 

@@ -39,6 +39,12 @@ kernelTest(test, "consume takes no more than its limit", () => {
   using ring = createRing();
   using program = new RingProgram(ring);
   program.run(10);
+  for (const none of [0, -1, Number.NaN]) {
+    assert.is(
+      ring.consume(() => {}, none),
+      0,
+    );
+  }
   assert.is(
     ring.consume(() => {}, 3),
     3,

@@ -98,7 +98,7 @@ kernelTest(test, "what comes is followed, until it is enough", STREAMS, async ()
     assert.equal(await pieces, []);
     // An aborted signal is no failure, and neither is the end of the program.
     assert.equal(await collect(program.stream("stderr").follow({ signal })), []);
-    const closed = collect(program.stream("stderr").follow({ interval: 5 }));
+    const closed = collect(program.stream("stderr").follow({ interval: 1_000_000 }));
     bpf.close();
     assert.equal(await closed, []);
     assert.throws(
