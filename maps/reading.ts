@@ -175,14 +175,18 @@ export abstract class Reading {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#pacer?.close();
     this.#forget?.();
-    if (this.#ring !== undefined) {
-      this.#ring.halt();
-      this.#ring.release();
-      this.source.yield(this);
+    try {
+      this.#pacer?.close();
+    } finally {
+      // Whatever became of the waiting, the memory is free for the next reading.
+      if (this.#ring !== undefined) {
+        this.#ring.halt();
+        this.#ring.release();
+        this.source.yield(this);
+      }
+      this.ended();
     }
-    this.ended();
   }
 
   /** Called once, when the reading has ended. */
