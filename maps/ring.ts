@@ -15,6 +15,7 @@
  */
 
 import type { RecordCursor, RecordDecoder } from "../btf/codec-backend.ts";
+import { hostLittleEndian } from "../src/bytes.ts";
 import { BpfError } from "../src/error.ts";
 import type { RecordCallback, RecordSource } from "./reading.ts";
 
@@ -25,6 +26,9 @@ const DISCARDED = 0x4000_0000;
 const LENGTH_MASK = 0x3fff_ffff;
 /** Space that a consumer may hold back before it stores its position. */
 const HELD_LIMIT = 0x1_0000;
+
+/** Where the low half of a position is. */
+const LOW = hostLittleEndian ? 0 : 1;
 
 /** What is counted, by its place. */
 const RECORDS = 0;
@@ -96,8 +100,8 @@ export class Ring implements RecordSource, RecordCursor {
     this.#holdLimit = Math.min(HELD_LIMIT, size >>> 3);
     this.#ordered = ordered;
     // A consumer before us may have read this ring, in this process or another.
-    this.#stored = this.#consumer[0]!;
-    this.#high = this.#consumer[1]!;
+    this.#stored = this.#consumer[LOW]!;
+    this.#high = this.#consumer[1 - LOW]!;
     this.#end = this.#stored;
     this.#at = this.#stored & this.#mask;
     this.#stop = this.#at;
@@ -121,7 +125,7 @@ export class Ring implements RecordSource, RecordCursor {
 
   /** Bytes between what was handed out and what programs have reserved by now, headers included. */
   get backlog(): number {
-    return (Atomics.load(this.#producer, 0) - this.#position) >>> 0;
+    return (Atomics.load(this.#producer, LOW) - this.#position) >>> 0;
   }
 
   /** Bytes of the snapshot that were not handed out yet, headers included. */
@@ -142,13 +146,13 @@ export class Ring implements RecordSource, RecordCursor {
   /** Reads the producer's position: records up to there are what the next walk sees. */
   snapshot(): void {
     let position = this.#position;
-    if (this.#consumer[0] !== this.#stored) {
+    if (this.#consumer[LOW] !== this.#stored) {
       // Another consumer has moved it: go on from there, as libbpf and the kernel would.
-      position = this.#consumer[0]!;
-      this.#high = this.#consumer[1]!;
+      position = this.#consumer[LOW]!;
+      this.#high = this.#consumer[1 - LOW]!;
       this.#stored = position;
     }
-    const end = Atomics.load(this.#producer, 0);
+    const end = Atomics.load(this.#producer, LOW);
     const length = (end - position) >>> 0;
     this.#impossible = length > this.size;
     this.#end = this.#impossible ? position : end;
@@ -169,7 +173,7 @@ export class Ring implements RecordSource, RecordCursor {
       const low = BigInt(position >>> 0);
       Atomics.store(this.#consumer64, 0, (BigInt(this.#high) << 32n) | low);
     } else {
-      Atomics.store(this.#consumer, 0, position);
+      Atomics.store(this.#consumer, LOW, position);
     }
     this.#stored = position;
   }

@@ -76,7 +76,18 @@ export class ProgramStream implements AsyncIterable<string> {
     if (!(interval >= 1 && interval <= 0x7fff_ffff)) {
       throw new RangeError(`follow ${this.#what}: interval is ${interval}, not 1 ms or more`);
     }
-    return this.#pieces(signal, interval);
+    const left = new AbortController();
+    const pieces = this.#pieces(
+      signal === undefined ? [left.signal] : [left.signal, signal],
+      interval,
+    );
+    const end = pieces.return.bind(pieces);
+    // A generator that waits ends when it goes on, which it would not before something is printed.
+    pieces.return = (value) => {
+      left.abort();
+      return end(value);
+    };
+    return pieces;
   }
 
   /** As {@link follow} without options. */
@@ -85,13 +96,13 @@ export class ProgramStream implements AsyncIterable<string> {
   }
 
   async *#pieces(
-    signal: AbortSignal | undefined,
+    ends: readonly AbortSignal[],
     interval: number,
   ): AsyncGenerator<string, void, undefined> {
-    while (!this.#fd.closed && signal?.aborted !== true) {
+    while (!this.#fd.closed && !ends.some(({ aborted }) => aborted)) {
       const text = this.read();
       if (text !== "") yield text;
-      else await this.#pause(interval, signal);
+      else await this.#pause(interval, ends);
     }
   }
 
@@ -109,17 +120,17 @@ export class ProgramStream implements AsyncIterable<string> {
     }
   }
 
-  /** Waits, until `signal` is aborted or the program is closed at most. */
-  #pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Waits, until one of `ends` is aborted or the program is closed at most. */
+  #pause(milliseconds: number, ends: readonly AbortSignal[]): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", end);
+        for (const signal of ends) signal.removeEventListener("abort", end);
         forget();
         resolve();
       };
       const timer = setTimeout(end, milliseconds);
-      signal?.addEventListener("abort", end);
+      for (const signal of ends) signal.addEventListener("abort", end);
       const forget = this.#fd.onClose(end);
     });
   }

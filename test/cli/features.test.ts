@@ -124,9 +124,7 @@ test("differences from bpftool are seen, and told from what is explained", () =>
     [...helpers, "bpf_xdp_output"],
     (pairs) => pairs.map(() => false),
   );
-  assert.equal(more.differences.slice(2), [
-    "xdp: xdp_output is among ours, not among bpftool's",
-  ]);
+  assert.equal(more.differences.slice(2), ["xdp: xdp_output is among ours, not among bpftool's"]);
 });
 
 test("misuse is refused by name", () => {

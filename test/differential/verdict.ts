@@ -27,7 +27,7 @@ import { compile, libbpfVersion, SYSTEM, VERDICT } from "./harness.ts";
 const TABLES: Explanation = {
   why: "libbpf before 1.4 wants every member of a table in the kernel, and knows no .struct_ops.link or ?.struct_ops",
   lines:
-    /ours (ok|unsupported .* takes no table of type struct .*); libbpf: (error .*Cannot find member no_such_member\w* in kernel BTF|rejected \(errno 524\))/,
+    /ours (ok|unsupported .*(takes no table of type struct|has no map flag link).*); libbpf: (error .*Cannot find member no_such_member\w* in kernel BTF|rejected \(errno 524\))/,
   before: "1.4",
 };
 

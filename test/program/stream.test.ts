@@ -137,6 +137,27 @@ kernelTest(test, "kernels without streams are told from failures", async () => {
   check(failure);
 });
 
+kernelTest(
+  test,
+  "who waits for text that never comes can leave",
+  { needs: "streams of programs", since: "6.17" },
+  async () => {
+    using bpf = CollectionSpec.fromFile<{ programs: { add: unknown } }>(
+      fixturePath("globals.el.o"),
+    ).loadSync();
+    const options = { interval: 1_000_000 };
+    const stream = bpf.programs.add.stream("stdout");
+    const pieces = stream.follow(options);
+    const next = pieces.next();
+    const done = { value: undefined, done: true };
+    assert.equal(await pieces.return?.(), done);
+    assert.equal([await next, await pieces.next()], [done, done]);
+    const closed = collect(stream.follow(options));
+    bpf.close();
+    assert.equal(await closed, []);
+  },
+);
+
 kernelTest(test, "what is no stream, and no way to follow one, is refused", () => {
   using bpf = CollectionSpec.fromFile<{ programs: { add: unknown } }>(
     fixturePath("globals.el.o"),
