@@ -54,7 +54,7 @@ const FLAGS: Readonly<Record<keyof AttachPlaces, string>> = {
   sampling: "--frequency HERTZ",
   map: "--map NAME",
   receiver: "--receiver DEVICE",
-  route: "--route PREFIX",
+  route: "--route PREFIX with --interface NAME or --via ADDRESS",
 };
 
 /** The places that an option says something of. */
@@ -144,6 +144,12 @@ export function requireTaken(values: PlaceValues, spec: CollectionSpec): void {
     const others = [...taken].map((place) => FLAGS[place]).join(", ");
     throw new CommandError(
       `--${option}: no program of the object takes it${others === "" ? "" : `; they take ${others}`}`,
+    );
+  }
+  const { route, interface: device, via } = values;
+  if (route !== undefined && device === undefined && via === undefined) {
+    throw new CommandError(
+      `--route ${route}: --interface NAME, --via ADDRESS or both are expected beside it, which say where packets leave`,
     );
   }
 }

@@ -2,9 +2,11 @@
  * `ebpf run` puts programs where its options say, and names the option where one is missing.
  */
 
+import { spawn, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -18,12 +20,13 @@ import {
 } from "../../links/index.ts";
 import { findInterface, xdpPrograms } from "../../links/interface.ts";
 import { attachedText } from "../../src/cli/run-places.ts";
-import { RouteSocket } from "../../src/sys/netlink.ts";
+import { NetlinkFlag, RouteSocket } from "../../src/sys/netlink.ts";
+import { readAttributes } from "../../src/sys/netlink-message.ts";
 import { AttachType } from "../../src/uapi.ts";
-import { ebpf, type Outcome } from "../helper/cli.ts";
+import { CLI, ebpf, type Outcome } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { ebpfHere } from "../helper/in-process.ts";
-import { hostTest, isOlderThan } from "../helper/kernel.ts";
+import { hostTest, isOlderThan, type KernelNeeds } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { inOwnCgroup } from "../links/cgroups.ts";
 import { eventually, inOwnNetwork } from "../links/network.ts";
@@ -63,13 +66,15 @@ async function withObject(
 async function whileRunning(
   args: readonly string[],
   body: () => void | Promise<void>,
+  signal: NodeJS.Signals = "SIGINT",
 ): Promise<Outcome> {
   const running = ebpfHere(["run", "--duration", `${20 * SLOWNESS}s`, ...args]);
   try {
     await body();
   } finally {
     // Nobody listens when the command has failed, and this process would end.
-    if (process.listenerCount("SIGINT") > 0) process.kill(process.pid, "SIGINT");
+    if (process.listenerCount(signal) > 0) process.kill(process.pid, signal);
+    else if (process.listenerCount("SIGINT") > 0) process.emit("SIGINT");
   }
   return running;
 }
@@ -119,8 +124,8 @@ hostTest(
       await inOwnNetwork(async () => {
         const args = ["--interface", "lo", "--direction", "egress", "--route", "10.9.0.0/24", file];
         const { code: exitCode, stderr } = await whileRunning(args, async () => {
-          // Packets are dropped where they go out.
-          for (let tries = 0; tries < 20 && (await datagram(50)) === true; tries++);
+          // The route comes last; packets are dropped where they go out.
+          assert.ok(await eventually(() => programRoutes() === 1));
           assert.is.not(await datagram(50), true);
         });
         assert.is(exitCode, 0, stderr);
@@ -135,6 +140,94 @@ hostTest(
     needs: "BPF filters and routes",
     config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF", "CONFIG_LWTUNNEL_BPF"],
   },
+);
+
+/** `RTM_GETROUTE` of include/uapi/linux/rtnetlink.h, and whether a route has an `RTA_ENCAP`. */
+function programRoutes(): number {
+  using netlink = new RouteSocket();
+  const routes = netlink.request(26, NetlinkFlag.DUMP, [new Uint8Array(12)], "list routes");
+  return routes.filter(({ payload }) => readAttributes(payload.subarray(12)).has(22)).length;
+}
+
+const ROUTES: KernelNeeds = { needs: "programs of routes", config: "CONFIG_LWTUNNEL_BPF" };
+
+hostTest(
+  test,
+  "a terminal that goes away (SIGHUP) ends it as other signals do, without a trace",
+  async () => {
+    await withObject({ lwt_xmit: 0 }, async (file) => {
+      await inOwnNetwork(async () => {
+        const args = ["--interface", "lo", "--route", "10.9.0.0/24", file];
+        const body = async () => {
+          assert.ok(await eventually(() => programRoutes() === 1));
+          // Of signals without a listener this process would end.
+          assert.is(process.listenerCount("SIGHUP"), 1);
+        };
+        const { code: exitCode, stderr } = await whileRunning(args, body, "SIGHUP");
+        assert.is(exitCode, 0, stderr);
+        assert.is(programRoutes(), 0);
+        assert.is(process.listenerCount("SIGHUP"), 0);
+      });
+    });
+  },
+  ROUTES,
+);
+
+/** Runs a command in a terminal, closes that at the word "attached", and prints what ended the command. */
+const HANG_UP = `
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0: os.execvp(sys.argv[1], sys.argv[1:])
+text = b""
+while b"attached" not in text: text += os.read(terminal, 1000)
+os.close(terminal)
+print(os.WTERMSIG(os.waitpid(child, 0)[1]))
+`;
+
+hostTest(
+  test,
+  "without the terminal that it had it cleans up, and ends by SIGHUP",
+  async () => {
+    await withObject({ lwt_xmit: 0 }, async (file) => {
+      await inOwnNetwork(() => {
+        const args = [CLI, "run", "--duration", "20s", "--interface", "lo", "--route"];
+        const { stdout, stderr } = spawnSync(
+          "python3",
+          ["-c", HANG_UP, process.execPath, ...args, "10.9.0.0/24", file],
+          { encoding: "utf8", timeout: 20_000 * SLOWNESS },
+        );
+        assert.is(stdout, `${constants.signals.SIGHUP}\n`, stderr);
+        assert.is(programRoutes(), 0);
+      });
+    });
+  },
+  {
+    ...ROUTES,
+    obstacle: () =>
+      spawnSync("python3", ["--version"]).status === 0 ? undefined : "python3 is not installed",
+  },
+);
+
+hostTest(
+  test,
+  "a reader of its output that goes away ends it, without a trace",
+  async () => {
+    await withObject({ lwt_xmit: 0, "iter/task": 0 }, async (file) => {
+      await inOwnNetwork(async () => {
+        const args = ["run", "--json", "--trace", "--interface", "lo", "--route", "10.9.0.0/24"];
+        const stdio = ["ignore", "pipe", "pipe"] as const;
+        const child = spawn(process.execPath, [CLI, ...args, file], { stdio: [...stdio] });
+        // What the iterator says is written once all is attached, to nobody.
+        child.stdout!.destroy();
+        const timer = setTimeout(() => child.kill("SIGKILL"), 20_000 * SLOWNESS);
+        const [exitCode] = (await once(child, "close")) as [number | null];
+        clearTimeout(timer);
+        assert.is(exitCode, 0);
+        assert.is(programRoutes(), 0);
+      });
+    });
+  },
+  { ...ROUTES, config: ["CONFIG_LWTUNNEL_BPF", "CONFIG_DEBUG_INFO_BTF"] },
 );
 
 hostTest(
@@ -251,7 +344,7 @@ hostTest(test, "what lacks a place is skipped by the name of the option", async 
       ["on_cgroup_sock_create", "--cgroup PATH does"],
       ["on_sk_lookup", "--netns PATH does"],
       ["on_perf_event", "--frequency HERTZ does"],
-      ["on_lwt_in", "--route PREFIX does"],
+      ["on_lwt_in", "--route PREFIX with --interface NAME or --via ADDRESS does"],
       ["on_tc", "--direction ingress or --direction egress does"],
     ]) {
       assert.match(stderr, new RegExp(`^skipped ${name}: section .* ${option}$`, "m"));
@@ -300,6 +393,14 @@ test("options of places that no program goes to are misuse", async () => {
     const { code: exitCode, stderr } = await ebpfHere(["run", "--direction", "egress", object]);
     assert.is(exitCode, 2, stderr);
     assert.match(stderr, /--direction: no program of the object takes it; they take --interface/);
+  });
+});
+
+test("a route takes an option that says where packets leave", async () => {
+  await withObject({ lwt_xmit: 0 }, async (file) => {
+    const { code: exitCode, stderr } = await ebpfHere(["run", "--route", "10.9.0.0/24", file]);
+    assert.is(exitCode, 2, stderr);
+    assert.match(stderr, /--route 10\.9\.0\.0\/24: --interface NAME, --via ADDRESS or both are/);
   });
 });
 

@@ -1,0 +1,104 @@
+/**
+ * What a socket of netlink makes of answers that are short, or none of its request's. The kernel gives no such answers: the other end of a
+ * pair of sockets does.
+ */
+
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
+import { SyscallError } from "../../src/error.ts";
+import { native } from "../../src/sys/ffi.ts";
+import { type NetlinkAnswer, RouteSocket } from "../../src/sys/netlink.ts";
+import { concatenate, writeAttributes } from "../../src/sys/netlink-message.ts";
+import { addressOf, keepDuring } from "../../src/sys/struct.ts";
+import { assertNothingLeft } from "../helper/hygiene.ts";
+import { hostTest } from "../helper/kernel.ts";
+import { hasCode } from "../links/errors.ts";
+
+const test = suite("sys/netlink");
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+/** `NLMSG_ERROR`; `NLM_F_CAPPED`, `NLM_F_ACK_TLVS`. */
+const ERROR = 2;
+const [CAPPED, ACK_TLVS] = [0x100, 0x200];
+
+/** `struct nlmsghdr` and what follows; `length` is what the header says. */
+function message(
+  { type = ERROR, flags = 0, sequence = 1, length = undefined as number | undefined },
+  payload: Uint8Array = new Uint8Array(0),
+): Uint8Array {
+  const header = new Uint8Array(16);
+  const view = viewOf(header);
+  view.setUint32(0, length ?? header.length + payload.length, hostLittleEndian);
+  view.setUint16(4, type, hostLittleEndian);
+  view.setUint16(6, flags, hostLittleEndian);
+  view.setUint32(8, sequence, hostLittleEndian);
+  return concatenate([header, payload]);
+}
+
+/** An errno as the kernel says it, in its place before the header of the request. */
+function refusal(errno: number, rest: Uint8Array = new Uint8Array(0)): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setInt32(0, -errno, hostLittleEndian);
+  return concatenate([bytes, rest]);
+}
+
+/** What the first request of a socket gives when these are the answers. */
+function ask(...answers: readonly Uint8Array[]): NetlinkAnswer[] {
+  const table = native() as { socket: (...parameters: number[]) => number };
+  const { socketpair, send, close } = native();
+  const numbers = new Uint8Array(new ArrayBuffer(8));
+  keepDuring(numbers, () => socketpair(AF_UNIX, SOCK_DGRAM, 0, addressOf(numbers)));
+  const view = viewOf(numbers);
+  const kernel = view.getInt32(0, hostLittleEndian);
+  for (const answer of answers) {
+    const bytes = new Uint8Array(new ArrayBuffer(answer.length));
+    bytes.set(answer);
+    keepDuring(bytes, () => send(kernel, addressOf(bytes), bytes.length, 0));
+  }
+  const real = table.socket;
+  table.socket = () => view.getInt32(4, hostLittleEndian);
+  try {
+    using socket = new RouteSocket();
+    return socket.request(16, 0, [], "ask");
+  } finally {
+    table.socket = real;
+    close(kernel);
+  }
+}
+
+hostTest(test, "short refusals are errors with their errno", async () => {
+  await assertNothingLeft(() => {
+    for (const flags of [0, ACK_TLVS, ACK_TLVS | CAPPED]) {
+      for (const size of [0, 1, 4, 15, 16, 17]) {
+        const answer = message({ flags }, refusal(1, new Uint8Array(size)));
+        assert.throws(
+          () => ask(answer),
+          (error: unknown) => error instanceof SyscallError && /^ask: EPERM\b/.test(error.message),
+          `${flags} ${size}`,
+        );
+      }
+    }
+    // A request that is said to be longer than the answer.
+    const long = refusal(1, new Uint8Array(16).fill(0xff));
+    assert.throws(() => ask(message({ flags: ACK_TLVS }, long)), hasCode("EPERM"));
+    const told = concatenate([new Uint8Array(16), writeAttributes([[1, "no"]])]);
+    const answer = message({ flags: ACK_TLVS | CAPPED }, refusal(1, told));
+    assert.throws(() => ask(answer), /^ask \(the kernel says: no\): EPERM/);
+  });
+});
+
+hostTest(test, "answers that are cut off are errors, and those to others are none", async () => {
+  await assertNothingLeft(() => {
+    for (const length of [0, 15, 17, 0xffff_ffff]) {
+      assert.throws(() => ask(message({ length })), hasCode("ERR_NETLINK"));
+    }
+    const other = message({ sequence: 7 }, refusal(1));
+    const end = message({}, refusal(0));
+    assert.equal(ask(other, end), []);
+    const [answer] = ask(other, message({ type: 16 }, Uint8Array.of(5)), end);
+    assert.equal(answer, { type: 16, payload: Uint8Array.of(5) });
+  });
+});
+
+test.run();
