@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "../src/options.ts";
 import type { Anchor } from "../src/sys/bpf.ts";
 import { type AttachableProgram, unsigned64 } from "./arguments.ts";
 import { Link } from "./link.ts";
@@ -46,7 +47,7 @@ export function anchorOf(
   const side = before === undefined ? FLAG.AFTER : FLAG.BEFORE;
   if (neighbour === "all") return { flags: side, anchor: { expectedRevision: revision } };
   if (typeof neighbour !== "object" || neighbour === null) {
-    throw new TypeError(`${hook}: ${String(neighbour)} is neither a program, a link nor "all"`);
+    throw new TypeError(`${hook}: ${shown(neighbour)} is neither a program, a link nor "all"`);
   }
   return {
     flags: side | (neighbour instanceof Link && neighbour.isKernelLink ? FLAG.LINK : 0),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "../src/options.ts";
 import { programQuery, type Target } from "../src/sys/bpf.ts";
 
 /** What is attached to one hook, in the order in which it runs. */
@@ -29,6 +30,7 @@ export function queryPrograms(
   effective = false,
   query: typeof programQuery = programQuery,
 ): AttachedPrograms {
+  requireAttachType(attachType, "list attached programs");
   for (let attempt = 1; ; attempt++) {
     try {
       const found = query({ target, attachType, flags: effective ? EFFECTIVE : 0 });
@@ -42,6 +44,12 @@ export function queryPrograms(
       if ((error as { code?: unknown }).code !== "ENOSPC" || attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+/** @throws TypeError for what cannot be a member of `AttachType`. */
+export function requireAttachType(attachType: unknown, what: string): void {
+  if (typeof attachType === "number" && Number.isInteger(attachType) && attachType >= 0) return;
+  throw new TypeError(`${what}: the attach type is ${shown(attachType)}, none of AttachType`);
 }
 
 /** The same in words, for a message: `program 7 and program 9`; empty when it cannot be told. */

@@ -5,7 +5,7 @@
  */
 
 import { SyscallError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { programInfo } from "../src/program-info.ts";
 import { type Anchor, programDetach } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
@@ -13,9 +13,10 @@ import { openDirectory } from "../src/sys/file.ts";
 import { cgroup2 } from "../src/sys/paths.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
 import { ANCHOR_OPTIONS, type AnchorOptions, anchorOf } from "./anchor.ts";
-import { type AttachableProgram, requireType } from "./arguments.ts";
-import { type AttachedPrograms, attachedText, queryPrograms } from "./attached.ts";
-import { explain, networkPrivileges, type Reasons } from "./explain.ts";
+import { type AttachableProgram, requireBooleans, requireType } from "./arguments.ts";
+import { type AttachedPrograms, queryPrograms, requireAttachType } from "./attached.ts";
+import { type CgroupMode, exclusion, MODES, modeText, privileges } from "./cgroup-exclusion.ts";
+import { explain, type Reasons } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
 import { TargetError } from "./target-error.ts";
@@ -37,7 +38,7 @@ export interface CgroupOptions extends AnchorOptions {
    * no program of their own. `exclusive`: alone, and descendants can have none (EPERM). Of the latter two, one that is attached with
    * the mode of another takes its place. Default `multi`, as links are.
    */
-  mode?: "multi" | "override" | "exclusive";
+  mode?: CgroupMode;
 }
 
 /** Types of programs that cgroups run. */
@@ -58,8 +59,6 @@ const ONLY: Readonly<Record<number, number>> = {
   [ProgramType.SOCK_OPS]: AttachType.CGROUP_SOCK_OPS,
   [ProgramType.LSM]: AttachType.LSM_CGROUP,
 };
-/** `BPF_F_ALLOW_OVERRIDE`, `BPF_F_ALLOW_MULTI`. */
-const MODES = { override: 1, multi: 2, exclusive: 0 };
 const REPLACE = 4;
 const EPERM = 1;
 
@@ -88,6 +87,7 @@ export function cgroupPrograms(
   options: { effective?: boolean } = {},
 ): AttachedPrograms {
   checkOptions("cgroupPrograms", options, ["effective"]);
+  requireBooleans("cgroupPrograms", options, ["effective"]);
   using target = openCgroup(cgroup, "cannot list programs of a cgroup");
   return queryPrograms(target, attachType, options.effective);
 }
@@ -100,12 +100,11 @@ export function attachCgroup(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("cgroup", options, ["attachType", "link", "mode", ...ANCHOR_OPTIONS]);
+  requireBooleans("cgroup", options, ["link"]);
   requireType(program, CGROUP_TYPES, "cgroup");
   const { mode = "multi", link = true } = options;
   if (!Object.hasOwn(MODES, mode)) {
-    throw new TypeError(
-      `cgroup: mode is ${JSON.stringify(mode)}, not "multi", "override" or "exclusive"`,
-    );
+    throw new TypeError(`cgroup: mode is ${shown(mode)}, not "multi", "override" or "exclusive"`);
   }
   if (link && options.mode !== undefined && mode !== "multi") {
     throw new TypeError(`cgroup: mode ${mode} takes \`link: false\`; links are multi`);
@@ -117,6 +116,7 @@ export function attachCgroup(
     );
   }
   const attachType = options.attachType ?? ONLY[program.type] ?? program.attachType;
+  requireAttachType(attachType, "cgroup");
   const { flags, anchor } = anchorOf(options, "cgroup");
   const doing = `cannot attach program ${program.name} to a cgroup`;
   const target = openCgroup(cgroup, doing);
@@ -141,7 +141,7 @@ export function attachCgroup(
     const reason = explain(
       error,
       `cannot attach program ${description}`,
-      reasons(target, attachType),
+      reasons(target, attachType, mode),
     );
     target.close();
     throw reason;
@@ -230,7 +230,7 @@ class Manual {
       own.close();
       const doing = `cannot replace the program of ${this.#target.what} by ${next.name}`;
       throw explain(error, doing, {
-        ...reasons(this.#target, this.#attachType),
+        ...reasons(this.#target, this.#attachType, modeText(this.#mode)),
         ENOENT: "the program that it should replace is not attached",
       });
     }
@@ -256,7 +256,7 @@ class Manual {
 export function openCgroup(cgroup: Cgroup, doing: string): FileDescriptor {
   const isNumber = typeof cgroup === "number";
   if (!isNumber && (typeof cgroup !== "string" || cgroup === "" || cgroup.includes("\0"))) {
-    throw new TypeError(`${doing}: ${JSON.stringify(cgroup)} is not the path of a cgroup`);
+    throw new TypeError(`${doing}: ${shown(cgroup)} is not the path of a cgroup`);
   }
   const what = isNumber ? `descriptor ${cgroup}` : cgroup;
   try {
@@ -272,13 +272,9 @@ export function openCgroup(cgroup: Cgroup, doing: string): FileDescriptor {
   }
 }
 
-function reasons(target: FileDescriptor, attachType: number): Reasons {
+function reasons(target: FileDescriptor, attachType: number, mode: CgroupMode): Reasons {
   return {
-    EPERM: () => {
-      const attached = attachedText(target, attachType, true);
-      const other = attached === "" ? "" : `; in effect there: ${attached}`;
-      return `${networkPrivileges()}, and no program of this cgroup or an ancestor may have been attached without \`multi\`${other}`;
-    },
+    EPERM: () => exclusion(target, attachType, mode) ?? privileges(),
     EBADF: () => `it is no cgroup of version 2; ${whereCgroupsAre()}`,
     EINVAL:
       "the program was loaded for another hook, or the kernel is too old for it, or for anchors, which came with Linux 6.17",

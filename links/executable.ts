@@ -7,6 +7,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { ElfFile } from "../elf/index.ts";
 import { viewOf } from "../src/bytes.ts";
+import { shown } from "../src/options.ts";
 import { unsignedSafe } from "./arguments.ts";
 import { fileOffset, findFunction, functionNames, type ProbeSymbol } from "./symbol-lookup.ts";
 import { TargetError } from "./target-error.ts";
@@ -50,6 +51,9 @@ export class Executable {
    * @throws TargetError when it cannot be read (`ENOENT`, else `ERR_TARGET`); ElfError when it is not a sound ELF64 file.
    */
   static open(path: string): Executable {
+    if (typeof path !== "string" || path === "") {
+      throw new TypeError(`open an executable: ${shown(path)} is no path`);
+    }
     return new Executable(path, ElfFile.parse(readTables(path)));
   }
 
@@ -87,6 +91,14 @@ export class Executable {
   functions(): Iterable<string> {
     return functionNames(this.#file);
   }
+}
+
+/** @throws TypeError for what names no file and is none. */
+export function requireFile(file: unknown, what: string): void {
+  if (file instanceof Executable || (typeof file === "string" && file !== "")) return;
+  throw new TypeError(
+    `${what}: the file is ${shown(file)}, not a path, the name of a library or an Executable`,
+  );
 }
 
 /**

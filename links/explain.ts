@@ -6,6 +6,12 @@
 
 import { readFileSync } from "node:fs";
 import { SyscallError } from "../src/error.ts";
+import {
+  CAP_PERFMON,
+  CAP_SYS_ADMIN,
+  effectiveCapabilities,
+  hasCapability,
+} from "../src/sys/capabilities.ts";
 
 /** By errno name: what it means at one hook. */
 export type Reasons = Readonly<Record<string, string | (() => string)>>;
@@ -26,6 +32,13 @@ export function explain(error: unknown, doing: string, reasons: Reasons): unknow
   });
 }
 
+/** What netlink said besides the errno, with a space before it; empty where it said nothing. */
+export function saidBy(error: unknown): string {
+  const said =
+    error instanceof Error ? /\(the kernel says: .*?\)/.exec(error.message)?.[0] : undefined;
+  return said === undefined ? "" : ` ${said}`;
+}
+
 /** What the process lacks to open perf events, by the setting that decides it. */
 export function perfPrivileges(): string {
   const level = readNumber("/proc/sys/kernel/perf_event_paranoid");
@@ -36,6 +49,20 @@ export function perfPrivileges(): string {
       ? "CAP_SYS_ADMIN, or CAP_PERFMON with a perf_event_paranoid of at most 2"
       : "CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)";
   return `it needs ${needed}${setting}; in a container, its seccomp profile may forbid perf_event_open`;
+}
+
+/**
+ * What the process lacks for a perf event of a uprobe: CAP_SYS_ADMIN, for which CAP_PERFMON was enough from Linux 5.8 to 6.15
+ * (`perf_uprobe_event_init` of kernel/events/core.c; stable releases from July 2025 on are as 6.16).
+ */
+export function uprobePrivileges(
+  capabilities: bigint | undefined = effectiveCapabilities(),
+): string {
+  if (hasCapability(capabilities, CAP_SYS_ADMIN)) return perfPrivileges();
+  const otherwise = "uprobe.multi (Linux 6.6) does with CAP_BPF and CAP_PERFMON";
+  return hasCapability(capabilities, CAP_PERFMON)
+    ? `it needs CAP_SYS_ADMIN since Linux 6.16 and the stable releases of July 2025, which CAP_PERFMON does not stand for in uprobes; ${otherwise}`
+    : `${perfPrivileges()}; uprobes need CAP_SYS_ADMIN since Linux 6.16 and the stable releases of July 2025; ${otherwise}`;
 }
 
 /** What the process lacks to attach BPF programs. */

@@ -7,7 +7,7 @@
 
 import { Kind } from "../btf/index.ts";
 import { nearMatches } from "../src/near-matches.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import type { Program } from "../src/program.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
@@ -52,6 +52,14 @@ export function attachFreplace(
 ): Link {
   checkOptions("freplace", options, ["target", "function"]);
   requireType(program, [ProgramType.EXT], "function of a program");
+  if (options.function !== undefined && typeof options.function !== "string") {
+    throw new TypeError(
+      `freplace: function is ${shown(options.function)}, not the name of a function`,
+    );
+  }
+  if (options.target !== undefined && typeof options.target?.types !== "function") {
+    throw new TypeError(`freplace: target is ${shown(options.target)}, not a program`);
+  }
   const name = options.function ?? program.attachTo;
   const target = `freplace ${name}`.trimEnd();
   const description = `${program.name} to ${target}`;

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { UnsupportedError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { ElfError, prefixMessage, UnsupportedError } from "../src/error.ts";
+import { checkOptions, shown } from "../src/options.ts";
+import { requireBooleans } from "./arguments.ts";
 import { globMatcher } from "./glob.ts";
 import {
   FILE_SOURCES,
@@ -34,6 +35,8 @@ export interface HookList {
   hooks: readonly Hook[];
   /** Sources that are not there, in words, and what would help. */
   notes: readonly string[];
+  /** The kinds that were looked through. */
+  kinds: readonly HookKind[];
 }
 
 /** What else to find out. */
@@ -58,9 +61,6 @@ const ALIASES: Readonly<Record<string, HookKind>> = {
   U: "usdt",
 };
 
-/** Kinds that a pattern without one does not mean: they have the same names as others. */
-const REPEATED: readonly string[] = ["kretprobe", "fexit", "tp_btf"];
-
 /** The kinds that a pattern can begin with. */
 export const hookKinds: readonly HookKind[] = [
   ...(Object.keys(KERNEL_SOURCES) as HookKind[]),
@@ -69,36 +69,69 @@ export const hookKinds: readonly HookKind[] = [
 
 /**
  * Places whose names a pattern matches: `KIND:PATTERN` with `*` and `?`, such as `tracepoint:sched:*`, `kprobe:*sys_open*`, `lsm:*`;
- * `uprobe:FILE:PATTERN` and `usdt:FILE:PROVIDER:PATTERN` look into a file. A pattern without a kind looks through all of the kernel's.
+ * `uprobe:FILE:PATTERN` and `usdt:FILE:PROVIDER:PATTERN` look into a file. A kind alone stands for all of it. A pattern without a kind
+ * looks through all of the kernel's, for names that it matches whole or in their last part: `sched_switch`, `sched:sched_switch`.
  *
  * What is missing, such as tracefs, is noted, and the rest is listed.
  *
  * @throws TypeError for a kind that there is not, or a file that is not named; TargetError for a file that is not there; ElfError for a
- * damaged one.
+ * damaged one, with its path.
  */
 export function listHooks(pattern: string, options: HookListOptions = {}): HookList {
   checkOptions("listHooks", options, ["arguments"]);
-  const colon = pattern.indexOf(":");
-  const first = pattern.slice(0, Math.max(colon, 0));
+  requireBooleans("listHooks", options, ["arguments"]);
+  if (typeof pattern !== "string") {
+    throw new TypeError(
+      `list hooks: the pattern is ${shown(pattern)}, not text such as "kprobe:vfs_*"`,
+    );
+  }
+  const colon = pattern.includes(":") ? pattern.indexOf(":") : pattern.length;
+  const first = pattern.slice(0, colon);
   const kind = Object.hasOwn(ALIASES, first) ? (ALIASES[first] as string) : first;
   const rest = pattern.slice(colon + 1);
   const search = new Search(options.arguments === true);
   if (Object.hasOwn(FILE_SOURCES, kind)) {
     const file = kind as FileHookKind;
     const [path, names] = splitFile(rest, kind);
-    search.add(file, FILE_SOURCES[file](path), names);
+    search.add(file, fileHooks(file, path), globMatcher(names));
   } else if (Object.hasOwn(KERNEL_SOURCES, kind)) {
-    search.look(kind as KernelHookKind, rest === "" ? "*" : rest);
-  } else if (first === "" || /[*?]/.test(first)) {
+    search.look(kind as KernelHookKind, globMatcher(rest === "" ? "*" : rest));
+  } else if (first === pattern || first === "" || /[*?]/.test(first)) {
+    const matches = globMatcher(pattern);
     for (const each of Object.keys(KERNEL_SOURCES) as KernelHookKind[]) {
-      if (!REPEATED.includes(each)) search.look(each, pattern);
+      search.look(each, (name) => matches(name) || matches(lastPart(name)));
     }
   } else {
-    throw new TypeError(
-      `list hooks: there is no kind ${JSON.stringify(first)}; there are ${hookKinds.join(", ")}`,
-    );
+    // Only names of tracepoints have a colon.
+    let isGroup = false;
+    const matches = globMatcher(pattern);
+    search.look("tracepoint", (name) => {
+      isGroup ||= name.startsWith(`${first}:`);
+      return matches(name);
+    });
+    if (!isGroup) throw noKind(first, search.result().notes);
   }
   return search.result();
+}
+
+/** What a name is without its group. */
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf(":") + 1);
+}
+
+function noKind(name: string, notes: readonly string[]): TypeError {
+  const text = `there is no kind ${JSON.stringify(name)}; there are ${hookKinds.join(", ")}`;
+  const groups = notes.join("; ") || "nor is there a group of tracepoints of that name";
+  return new TypeError(`list hooks: ${text}; ${groups}`);
+}
+
+function fileHooks(kind: FileHookKind, path: string): HookNames {
+  try {
+    return FILE_SOURCES[kind](path);
+  } catch (error) {
+    if (error instanceof ElfError) prefixMessage(error, `list hooks of ${path}: `);
+    throw error;
+  }
 }
 
 /** `FILE:NAMES`, or a file with all of its names; paths may have a colon where a slash follows. */
@@ -112,27 +145,36 @@ function splitFile(text: string, kind: string): [path: string, names: string] {
 class Search {
   readonly #hooks: Hook[] = [];
   readonly #notes = new Set<string>();
+  readonly #kinds: HookKind[] = [];
+  /** What several kinds have in common is read once. */
+  readonly #known = new Map<() => HookNames, HookNames>();
   readonly #withArguments: boolean;
 
   constructor(withArguments: boolean) {
     this.#withArguments = withArguments;
   }
 
-  look(kind: KernelHookKind, pattern: string): void {
-    let names: HookNames;
+  look(kind: KernelHookKind, matches: (name: string) => boolean): void {
+    const source = KERNEL_SOURCES[kind];
+    let names = this.#known.get(source);
     try {
-      names = KERNEL_SOURCES[kind]();
+      names ??= source();
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
       this.#notes.add(error.message);
       return;
     }
-    this.add(kind, names, pattern);
+    this.#known.set(source, names);
+    this.add(kind, names, matches);
   }
 
-  add(kind: HookKind, { names, prefix = "", note, argumentsOf }: HookNames, pattern: string): void {
+  add(
+    kind: HookKind,
+    { names, prefix = "", note, argumentsOf }: HookNames,
+    matches: (name: string) => boolean,
+  ): void {
+    this.#kinds.push(kind);
     if (note !== undefined) this.#notes.add(note);
-    const matches = globMatcher(pattern);
     const found = [...new Set(names)].filter(matches).sort();
     for (const name of found) {
       const given = this.#withArguments ? argumentsOf?.(name) : undefined;
@@ -141,6 +183,6 @@ class Search {
   }
 
   result(): HookList {
-    return { hooks: this.#hooks, notes: [...this.#notes] };
+    return { hooks: this.#hooks, notes: [...this.#notes], kinds: this.#kinds };
   }
 }

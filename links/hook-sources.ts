@@ -33,7 +33,7 @@ export type FileHookKind = "uprobe" | "uretprobe" | "usdt";
 
 /** All hooks of one kind. */
 export interface HookNames {
-  names: Iterable<string>;
+  names: readonly string[];
   /** What stands before each name, such as the file. */
   prefix?: string;
   /** What could not be looked at. */
@@ -192,7 +192,7 @@ function kernelFunctions(): HookNames {
     if (tag.kind === Kind.DECL_TAG) ids.set(btf.name(tag.type), tag.type);
   }
   const list = {
-    names: ids.keys(),
+    names: [...ids.keys()],
     argumentsOf: (name: string) => parametersOf(ids.get(name)),
   };
   const note =
@@ -238,7 +238,7 @@ function declaration(btf: Btf, { name, type }: { name: string; type: number }): 
 
 function fileFunctions(file: string): HookNames {
   const path = resolveBinary(file);
-  return { names: Executable.open(path).functions(), prefix: `${path}:` };
+  return { names: [...Executable.open(path).functions()], prefix: `${path}:` };
 }
 
 function staticProbes(file: string): HookNames {

@@ -9,6 +9,7 @@
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
 import { SyscallError } from "../src/error.ts";
 import { nearMatches } from "../src/near-matches.ts";
+import { shown } from "../src/options.ts";
 import { NetlinkFlag, RouteSocket } from "../src/sys/netlink.ts";
 import {
   attributeNumber,
@@ -89,9 +90,7 @@ function lookUp(socket: RouteSocket, which: string | number, doing: string): Net
       throw new RangeError(`${doing}: ${which} is not the number of a network interface`);
     }
   } else if (typeof which !== "string" || which === "" || which.includes("\0")) {
-    throw new TypeError(
-      `${doing}: ${JSON.stringify(which)} is not the name of a network interface`,
-    );
+    throw new TypeError(`${doing}: ${shown(which)} is not the name of a network interface`);
   }
   const isName = typeof which === "string";
   // The kernel cuts a longer name, and would find another interface.

@@ -7,9 +7,9 @@
 import { Readable } from "node:stream";
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
 import { BpfError, SyscallError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { iteratorCreate } from "../src/sys/bpf.ts";
-import type { FileDescriptor } from "../src/sys/fd.ts";
+import { FileDescriptor } from "../src/sys/fd.ts";
 import { readInto } from "../src/sys/file.ts";
 import { concatenate } from "../src/sys/netlink-message.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
@@ -166,6 +166,11 @@ function targetInfo(
       `iterator: order is one of ${Object.keys(ORDERS).join(", ")}, and of cgroups`,
     );
   }
+  if (map !== undefined && !(map?.fd instanceof FileDescriptor)) {
+    throw new TypeError(
+      `iterator: map is ${shown(map)}, not a map; bpf.maps of a loaded object has them`,
+    );
+  }
   if (said === 0) return undefined;
   // The kernel wants what it does not know to be zero, and older ones know the map only.
   const bytes = new Uint8Array(new ArrayBuffer(map === undefined ? 16 : 4));
@@ -183,7 +188,9 @@ function targetInfo(
 
 function number(value: number, what: string): number {
   if (Number.isInteger(value) && value >= 1 && value <= 0x7fff_ffff) return value;
-  throw new RangeError(`iterator: ${what} is ${value}, not the number of a process or thread`);
+  throw new RangeError(
+    `iterator: ${what} is ${shown(value)}, not the number of a process or thread`,
+  );
 }
 
 function readSome(

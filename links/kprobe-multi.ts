@@ -8,12 +8,18 @@
 import { readFileSync } from "node:fs";
 import { UnsupportedError } from "../src/error.ts";
 import { nearMatches } from "../src/near-matches.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import type { KprobeMulti } from "../src/sys/bpf.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
 import { tracefs } from "../src/sys/paths.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
+import {
+  type AttachableProgram,
+  requireBooleans,
+  requireList,
+  requireType,
+  unsigned64,
+} from "./arguments.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
 import { globMatcher, isGlob } from "./glob.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
@@ -69,6 +75,8 @@ export function attachKprobeMulti(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("kprobeMulti", options, ["retprobe", "cookies"]);
+  requireBooleans("kprobeMulti", options, ["retprobe"]);
+  requireList("kprobeMulti: cookies", options.cookies);
   requireType(program, [ProgramType.KPROBE], "kprobe.multi");
   const attachType = wantedAttachType(program);
   if (!TYPES.includes(attachType)) {
@@ -78,7 +86,8 @@ export function attachKprobeMulti(
     );
   }
   const isReturn = options.retprobe === true;
-  if (isReturn && attachType === AttachType.TRACE_KPROBE_SESSION) {
+  const isSession = attachType === AttachType.TRACE_KPROBE_SESSION;
+  if (isReturn && isSession) {
     throw new TypeError(
       "kprobeMulti: a session runs on return by itself, so that retprobe makes no sense",
     );
@@ -92,7 +101,7 @@ export function attachKprobeMulti(
   const description = `${program.name} to ${kind} ${text}`;
   const oneByOne = () =>
     attachOneByOne(program, targets, places, cookies, [kind, description], kernel);
-  if (program.attachType === 0) return oneByOne();
+  if (program.attachType === 0 && !isSession) return oneByOne();
   const multi = { ...places, cookies, flags: isReturn ? RETURN : 0 };
   try {
     const attributes = { program: program.fd, attachType, kprobeMulti: multi };
@@ -103,7 +112,6 @@ export function attachKprobeMulti(
       throw missing(doing, places.symbols ?? [], error);
     }
     const isOld = failedWith(error, "EINVAL") && !knowsMulti(program, kernel);
-    const isSession = attachType === AttachType.TRACE_KPROBE_SESSION;
     // Such a kernel does not know what the program was loaded for, and takes it as any other.
     if (isOld && !isSession) return oneByOne();
     if (isOld || failedWith(error, "EOPNOTSUPP")) {
@@ -153,6 +161,9 @@ function cannotBeProbed(error: unknown): boolean {
  * `available_filter_functions`), or, where tracefs cannot be read, all that it has.
  */
 export function tracedFunctions(pattern: string): string[] {
+  if (typeof pattern !== "string") {
+    throw new TypeError(`list traced functions: ${shown(pattern)} is no pattern`);
+  }
   const matches = globMatcher(pattern);
   const names = new Set<string>();
   for (const name of functionNames()) if (matches(name)) names.add(name);

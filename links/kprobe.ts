@@ -6,12 +6,19 @@
  */
 
 import { nearMatches } from "../src/near-matches.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { kernelFunctionSize } from "../src/sys/function-size.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
 import { syscallWrapper } from "../src/sys/syscall-name.ts";
 import { ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType, unsigned64, unsignedSafe } from "./arguments.ts";
+import {
+  type AttachableProgram,
+  requireBooleans,
+  requireOnePlace,
+  requireType,
+  unsigned64,
+  unsignedSafe,
+} from "./arguments.ts";
 import { explain, probePrivileges, type Reasons } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { kprobeUnit, type OpenKprobe, openKprobe, type Place, placeText } from "./kprobe-unit.ts";
@@ -62,6 +69,7 @@ export function kprobe(
   symbol: string | bigint | readonly string[],
   options: KprobeOptions = {},
 ): Link {
+  requireOnePlace(program, "kprobe");
   return attachKprobe(program, symbol, options);
 }
 
@@ -73,6 +81,8 @@ export function attachKprobe(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("kprobe", options, OPTIONS);
+  requireBooleans("kprobe", options, ["retprobe", "tracefs"]);
+  requireType(program, [ProgramType.KPROBE], "kprobe");
   if (typeof symbol === "bigint") return atAddress(program, symbol, options, kernel);
   const symbols = typeof symbol === "string" ? [symbol] : symbol;
   if (!Array.isArray(symbols) || symbols.length === 0) {
@@ -88,7 +98,7 @@ export function attachKprobe(
 function placesOf(symbol: string, options: KprobeOptions): SymbolOffset[] {
   const place = typeof symbol === "string" ? splitOffset(symbol) : undefined;
   if (place === undefined || symbol.includes("\0")) {
-    throw new TypeError(`kprobe: ${JSON.stringify(symbol)} is not SYMBOL or SYMBOL+OFFSET`);
+    throw new TypeError(`kprobe: ${shown(symbol)} is not SYMBOL or SYMBOL+OFFSET`);
   }
   if (place.offset !== 0 && options.offset !== undefined) {
     throw new TypeError(
@@ -118,8 +128,11 @@ export function ksyscall(
   options: KsyscallOptions = {},
 ): Link {
   checkOptions("ksyscall", options, OPTIONS.slice(1));
-  if (!/^\w+$/.test(call)) {
-    throw new TypeError(`ksyscall: ${JSON.stringify(call)} is not the name of a system call`);
+  requireBooleans("ksyscall", options, ["retprobe", "tracefs"]);
+  requireType(program, [ProgramType.KPROBE], "ksyscall");
+  requireOnePlace(program, "ksyscall");
+  if (typeof call !== "string" || !/^\w+$/.test(call)) {
+    throw new TypeError(`ksyscall: ${shown(call)} is not the name of a system call`);
   }
   // Kernels without wrappers take the arguments one by one in the second and third.
   const symbols = [syscallWrapper(call), `__se_sys_${call}`, `sys_${call}`];
@@ -140,7 +153,7 @@ function atAddress(
   kernel: KernelCalls,
 ): Link {
   if (address <= 0n || address !== unsigned64(address, "the address")) {
-    throw new RangeError(`kprobe: ${address} is no address`);
+    throw new RangeError(`kprobe: ${shown(address)} is no address`);
   }
   if (options.offset !== undefined) {
     throw new TypeError("kprobe: an address takes no offset; add it");
@@ -157,7 +170,6 @@ function attach(
   options: KprobeOptions,
   kernel: KernelCalls,
 ): Link {
-  requireType(program, [ProgramType.KPROBE], "kprobe");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const kind = options.retprobe === true ? "kretprobe" : "kprobe";
   const maxactive = maxactiveOf(options);
@@ -211,7 +223,7 @@ function maxactiveOf({ maxactive, retprobe, tracefs }: KprobeOptions): number | 
   }
   if (Number.isInteger(maxactive) && maxactive >= 1 && maxactive <= MOST_ACTIVE) return maxactive;
   throw new RangeError(
-    `kprobe: maxactive is ${maxactive}, not a whole number from 1 to ${MOST_ACTIVE}`,
+    `kprobe: maxactive is ${shown(maxactive)}, not a whole number from 1 to ${MOST_ACTIVE}`,
   );
 }
 

@@ -5,9 +5,9 @@
  */
 
 import { UnsupportedError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { linkDetach, linkUpdate, objectPin } from "../src/sys/bpf.ts";
-import { explainPin } from "../src/sys/bpf-file-system.ts";
+import { explainPin, requirePinPath } from "../src/sys/bpf-file-system.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
@@ -147,7 +147,7 @@ export class Link implements Disposable, AsyncDisposable {
   /**
    * Detaches the program, unless the link is pinned. Closing twice does nothing.
    *
-   * The kernel may take its time: a uprobe about 0.25 s since Linux 6.12. {@link Link.closeAsync} does not block.
+   * The kernel may take its time: a uprobe 0.1 s and more since Linux 6.12. {@link Link.closeAsync} does not block.
    */
   close(): void {
     if (this.fd.closed) return;
@@ -193,8 +193,11 @@ export class Link implements Disposable, AsyncDisposable {
     checkOptions("update a link", options, ["expected"]);
     const { manual, types } = this.#parts;
     const { expected } = options;
-    if (types !== undefined) requireType(program, types, this.kind);
+    requireType(program, types ?? [program?.type], this.kind);
     const doing = `cannot update ${this.#description} to program ${program.name}`;
+    if (expected !== undefined && typeof expected?.type !== "number") {
+      throw new TypeError(`${doing}: expected is ${shown(expected)}, not a program`);
+    }
     if (!this.isKernelLink) {
       void this.fd.number;
       if (manual?.replace === undefined) throw cannotUpdate(doing);
@@ -245,6 +248,7 @@ export class Link implements Disposable, AsyncDisposable {
    * folder, EEXIST, EPERM; BpfError with code `ERR_NOT_BPFFS` where `path` is in no BPF file system, `ERR_CLOSED` after close.
    */
   pin(path: string): void {
+    requirePinPath(path, `link of ${this.#description}`);
     this.#requireLink("pin");
     try {
       objectPin(this.fd, path);

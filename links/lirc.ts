@@ -6,6 +6,7 @@
 
 import { constants } from "node:fs";
 import { SyscallError, UnsupportedError } from "../src/error.ts";
+import { shown } from "../src/options.ts";
 import { programDetach } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { openFile } from "../src/sys/file.ts";
@@ -49,7 +50,7 @@ export function attachLirc(
   kernel: LircKernel = kernelOfHost,
 ): Link {
   requireType(program, TYPES, "receiver of a remote control");
-  const description = `${program.name} to lirc_mode2 of ${device}`;
+  const description = `${program.name} to lirc_mode2 of ${typeof device === "string" ? device : "a receiver"}`;
   const doing = `cannot attach program ${description}`;
   const target = openDevice(device, doing);
   const attachType = AttachType.LIRC_MODE2;
@@ -86,7 +87,7 @@ export function attachLirc(
 
 function openDevice(device: string, doing: string): FileDescriptor {
   if (typeof device !== "string" || device === "" || device.includes("\0")) {
-    throw new TypeError(`${doing}: ${JSON.stringify(device)} is not the path of a device`);
+    throw new TypeError(`${doing}: ${shown(device)} is not the path of a device`);
   }
   try {
     // Newer kernels want it writable; opening waits for nothing.

@@ -6,13 +6,13 @@
  */
 
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { NetlinkFlag, RouteSocket } from "../src/sys/netlink.ts";
 import { type NetlinkAttribute, writeAttributes } from "../src/sys/netlink-message.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AddressPrefix, parseAddress, parsePrefix } from "./address.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
-import { explain, networkPrivileges } from "./explain.ts";
+import { explain, networkPrivileges, saidBy } from "./explain.ts";
 import { findInterface } from "./interface.ts";
 import { failedWith } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
@@ -108,6 +108,10 @@ export function lwt(
   if (list[0]!.type === ProgramType.LWT_SEG6LOCAL && route.prefix.bytes.length !== 16) {
     throw new TypeError(`${doing}: segment routing is of IPv6, and ${to} is not`);
   }
+  if (route.headroom > 0 && !list.some(({ type }) => type === ProgramType.LWT_XMIT)) {
+    // The kernel takes it, and does nothing with it.
+    throw new TypeError(`${doing}: headroom is for programs of type lwt_xmit, and there is none`);
+  }
   const description = `${names} to the route to ${to}`;
   // A socket of the namespace that the route is in, wherever the thread goes.
   const socket = new RouteSocket();
@@ -179,13 +183,15 @@ function checkPrograms(list: readonly AttachableProgram[]): void {
 function routeOf(to: string, options: LwtOptions, doing: string): Route {
   const { type = "unicast", via } = options;
   if (!Object.hasOwn(ROUTE_TYPES, type)) {
-    throw new TypeError(`${doing}: type is ${JSON.stringify(type)}, not "unicast" or "local"`);
+    throw new TypeError(`${doing}: type is ${shown(type)}, not "unicast" or "local"`);
   }
-  if (typeof to !== "string") throw new TypeError(`${doing}: ${String(to)} is no prefix`);
+  if (typeof to !== "string") {
+    throw new TypeError(`${doing}: ${shown(to)} is no prefix such as "10.1.0.0/16" or "fd00::/64"`);
+  }
   const prefix = parsePrefix(to, doing);
-  const gateway = via === undefined ? undefined : parseAddress(via);
+  const gateway = typeof via === "string" ? parseAddress(via) : undefined;
   if (via !== undefined && gateway?.length !== prefix.bytes.length) {
-    throw new TypeError(`${doing}: via is ${JSON.stringify(via)}, no address of the kind of ${to}`);
+    throw new TypeError(`${doing}: via is ${shown(via)}, no address of the kind of ${to}`);
   }
   if (options.interface === undefined && gateway === undefined) {
     throw new TypeError(`${doing}: say where packets leave: interface, via, or both`);
@@ -282,13 +288,11 @@ function twoBytes(value: number): Uint8Array {
 
 function within(value: number, least: number, most: number, what: string): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`${what} is ${value}, not a whole number from ${least} to ${most}`);
+  throw new RangeError(`${what} is ${shown(value)}, not a whole number from ${least} to ${most}`);
 }
 
 function reasonOf(error: unknown, doing: string): unknown {
-  const said =
-    error instanceof Error ? /\(the kernel says: .*?\)/.exec(error.message)?.[0] : undefined;
-  return explain(error, said === undefined ? doing : `${doing} ${said}`, {
+  return explain(error, `${doing}${saidBy(error)}`, {
     EPERM: networkPrivileges,
     EEXIST:
       "there is such a route; another metric makes another one, and programs of several types go on one route when they are given as a list",
@@ -297,6 +301,6 @@ function reasonOf(error: unknown, doing: string): unknown {
     ENETDOWN: "the interface is down",
     EOPNOTSUPP:
       "the kernel has no such tunnels: it needs CONFIG_LWTUNNEL_BPF, or CONFIG_IPV6_SEG6_BPF for lwt_seg6local",
-    EINVAL: "the route does not fit, such as a headroom without a program of type lwt_xmit",
+    EINVAL: "the kernel takes no such route",
   });
 }

@@ -5,9 +5,9 @@
  */
 
 import { UnsupportedError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType } from "./arguments.ts";
+import { type AttachableProgram, requireBooleans, requireType } from "./arguments.ts";
 import { explain, networkPrivileges } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
@@ -48,6 +48,8 @@ export function attachNetfilter(
 ): Link {
   checkOptions("netfilter", options, ["family", "hook", "priority", "defragment"]);
   requireType(program, [ProgramType.NETFILTER], "netfilter hook");
+  if (options === undefined) throw new TypeError("netfilter: say a family and a hook");
+  requireBooleans("netfilter", options, ["defragment"]);
   const { family, hook, priority = 0, defragment = false } = options;
   for (const [what, names, name] of [
     ["family", FAMILIES, family],
@@ -55,12 +57,14 @@ export function attachNetfilter(
   ] as const) {
     if (typeof name !== "string" || !Object.hasOwn(names, name)) {
       throw new TypeError(
-        `netfilter: ${what} is ${JSON.stringify(name)}, none of ${Object.keys(names).join(", ")}`,
+        `netfilter: ${what} is ${shown(name)}, none of ${Object.keys(names).join(", ")}`,
       );
     }
   }
   if (!Number.isInteger(priority) || priority !== (priority | 0)) {
-    throw new RangeError(`netfilter: priority is ${priority}, not a whole number of 32 bits`);
+    throw new RangeError(
+      `netfilter: priority is ${shown(priority)}, not a whole number of 32 bits`,
+    );
   }
   const target = `netfilter ${family} ${hook}`;
   const description = `${program.name} to ${target}`;

@@ -17,8 +17,8 @@ import { Link } from "./link.ts";
 /** Which network namespace. */
 export interface NamespaceOptions {
   /**
-   * A namespace that is open, the path of one such as `/run/netns/NAME`, or the id of a process that is in it. Default: the one of
-   * this thread.
+   * A namespace that is open, its name of ip-netns(8), the path of one such as `/run/netns/NAME`, or the id of a process that is in it.
+   * Default: the one of this thread.
    */
   namespace?: NetworkNamespace | string | number;
 }

@@ -5,6 +5,7 @@
  */
 
 import { BpfError, SyscallError } from "../src/error.ts";
+import { shown } from "../src/options.ts";
 import { linkGetFdById, linkGetNextId, objectGet } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { objectKind } from "../src/sys/fd-info.ts";
@@ -60,7 +61,7 @@ function openDescriptor(which: string | number): FileDescriptor {
     throw new TypeError(`cannot open a link: ${which} is not an id`);
   }
   if (typeof which !== "string" || which === "") {
-    throw new TypeError(`cannot open a link: ${String(which)} is neither a path nor an id`);
+    throw new TypeError(`cannot open a link: ${shown(which)} is neither a path nor an id`);
   }
   const fd = objectGet(which);
   let kind: ReturnType<typeof objectKind>;

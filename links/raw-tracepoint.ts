@@ -8,7 +8,7 @@
 import { Kind } from "../btf/index.ts";
 import { UnsupportedError } from "../src/error.ts";
 import { nearMatches } from "../src/near-matches.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { kernelBtf } from "../src/sys/kernel-btf.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
@@ -57,6 +57,9 @@ export function attachRawTracepoint(
   );
   // The kernel would take an empty name for a program that was loaded with its target.
   if (name === "") throw new TypeError("the name of a raw tracepoint is empty");
+  if (typeof name !== "string") {
+    throw new TypeError(`rawTracepoint: ${shown(name)} is not the name of a tracepoint`);
+  }
   const target = `raw tracepoint ${name}`;
   const description = `${program.name} to ${target}`;
   const wanted = cookie === 0n ? undefined : cookie;

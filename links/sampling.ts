@@ -5,12 +5,12 @@
  */
 
 import { abandonAll } from "../src/close-all.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { onlineCpus } from "../src/sys/kernel.ts";
 import { PerfSoftware, PerfType, perfEventOpen } from "../src/sys/perf.ts";
 import { ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
+import { type AttachableProgram, requireBooleans, requireType, unsigned64 } from "./arguments.ts";
 import { openCgroup } from "./cgroup.ts";
 import { explain, perfPrivileges } from "./explain.ts";
 import { failedWith } from "./kernel-calls.ts";
@@ -106,13 +106,14 @@ interface Event {
 export function perfEvent(program: AttachableProgram, options: SamplingOptions = {}): SamplingLink {
   const names = ["event", "frequency", "period", "pid", "cgroup", "cpus", "fallback", "cookie"];
   checkOptions("perfEvent", options, names);
+  requireBooleans("perfEvent", options, ["fallback"]);
   requireType(program, [ProgramType.PERF_EVENT], "perf event");
   const { pid, fallback = true } = options;
   if (pid !== undefined && options.cgroup !== undefined) {
     throw new TypeError("perfEvent: give a process or a cgroup, not both");
   }
   if (pid !== undefined && (!Number.isInteger(pid) || pid < 1 || pid > 0x7fff_ffff)) {
-    throw new RangeError(`perfEvent: pid is ${pid}, not the number of a process`);
+    throw new RangeError(`perfEvent: pid is ${shown(pid)}, not the number of a process`);
   }
   const rate = rateOf(options);
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
@@ -194,7 +195,9 @@ function eventOf(event: NonNullable<SamplingOptions["event"]>): Event {
     checkOptions("perfEvent: event", event, ["type", "config"]);
     const { type, config } = event;
     if (!Number.isInteger(type) || type < 0 || type > 0xffff_ffff) {
-      throw new RangeError(`perfEvent: event.type is ${type}, not a whole number of 32 bits`);
+      throw new RangeError(
+        `perfEvent: event.type is ${shown(type)}, not a whole number of 32 bits`,
+      );
     }
     unsigned64(config, "perfEvent: event.config");
     return { type, config, name: `event ${type}:${config}` };
@@ -209,7 +212,7 @@ function eventOf(event: NonNullable<SamplingOptions["event"]>): Event {
   }
   const known = [...Object.keys(HARDWARE), ...Object.keys(SOFTWARE)];
   throw new TypeError(
-    `perfEvent: there is no counter ${JSON.stringify(event)}; there are ${known.join(", ")}`,
+    `perfEvent: there is no counter ${shown(event)}; there are ${known.join(", ")}`,
   );
 }
 
@@ -218,7 +221,7 @@ function cpusOf(cpus: readonly number[] | undefined): readonly number[] | undefi
   if (!Array.isArray(cpus)) throw new TypeError("perfEvent: cpus is no list of numbers of CPUs");
   if (cpus.length === 0) throw new RangeError("perfEvent: the list cpus is empty");
   const wrong = cpus.find((cpu) => !Number.isInteger(cpu) || cpu < 0 || cpu > 0x7fff_ffff);
-  if (wrong !== undefined) throw new RangeError(`perfEvent: ${String(wrong)} is no CPU's number`);
+  if (wrong !== undefined) throw new RangeError(`perfEvent: ${shown(wrong)} is no CPU's number`);
   if (new Set(cpus).size === cpus.length) return cpus;
   throw new TypeError("perfEvent: a CPU is in the list cpus twice");
 }
@@ -235,7 +238,7 @@ function rateOf({ frequency, period }: SamplingOptions): Rate {
   const sampleFrequency = frequency ?? 99;
   if (!Number.isInteger(sampleFrequency) || sampleFrequency < 1 || sampleFrequency > 1_000_000) {
     throw new RangeError(
-      `perfEvent: frequency is ${frequency}, not a whole number of runs a second`,
+      `perfEvent: frequency is ${shown(frequency)}, not a whole number of runs a second`,
     );
   }
   return { sampleFrequency };

@@ -7,6 +7,7 @@
  */
 
 import { fstatSync } from "node:fs";
+import { shown } from "../src/options.ts";
 import { SocketOption, setSocketOption } from "../src/sys/socket.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
@@ -62,7 +63,9 @@ function attach(
 ): Link {
   const number = typeof socket === "object" && socket !== null ? socket.fd : socket;
   const target =
-    kind === "socket" ? `socket ${number}` : `sockets that share the port of ${number}`;
+    kind === "socket"
+      ? `socket ${shown(number)}`
+      : `sockets that share the port of ${shown(number)}`;
   const description = `${program.name} to ${target}`;
   const inode = socketInode(number, `cannot attach program ${description}`);
   const set = (next: AttachableProgram): void => {
@@ -119,7 +122,7 @@ function socketInode(number: number, doing: string, expected?: bigint): bigint {
   const inode = Number.isInteger(number) && number >= 0 ? inodeOf(number) : undefined;
   if (inode === undefined || (expected !== undefined && inode !== expected)) {
     throw new TargetError(
-      `${doing}: ${number} is not the descriptor of an open socket${expected === undefined ? "" : ", or of another one by now"}`,
+      `${doing}: ${shown(number)} is not the descriptor of an open socket${expected === undefined ? "" : ", or of another one by now"}`,
       { code: "ERR_TARGET", target: String(number) },
     );
   }

@@ -5,11 +5,11 @@
  */
 
 import { SyscallError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { programDetach } from "../src/sys/bpf.ts";
-import type { FileDescriptor } from "../src/sys/fd.ts";
+import { FileDescriptor } from "../src/sys/fd.ts";
 import { AttachType, MapType, nameOf, ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType } from "./arguments.ts";
+import { type AttachableProgram, requireBooleans, requireType } from "./arguments.ts";
 import { type AttachedPrograms, attachedText, queryPrograms } from "./attached.ts";
 import { explain, networkPrivileges } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
@@ -58,7 +58,13 @@ export function sockmap(
 
 /** Which program of a kind a map of sockets has; Linux 5.19. @throws SyscallError. */
 export function sockmapPrograms(map: SocketMapTarget, attachType: number): AttachedPrograms {
+  requireMap(map);
   return queryPrograms(map.fd, attachType);
+}
+
+function requireMap(map: SocketMapTarget): void {
+  if (map?.fd instanceof FileDescriptor) return;
+  throw new TypeError(`sockmap: ${shown(map)} is no map; bpf.maps of a loaded object has them`);
 }
 
 /** The same on any kernel. */
@@ -69,11 +75,11 @@ export function attachSockmap(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("sockmap", options, ["as", "link"]);
+  requireBooleans("sockmap", options, ["link"]);
   requireType(program, TYPES, "map of sockets");
-  if (map?.type !== MapType.SOCKMAP && map?.type !== MapType.SOCKHASH) {
-    throw new TypeError(
-      `sockmap: ${map?.name ?? String(map)} is not a map of type sockmap or sockhash`,
-    );
+  requireMap(map);
+  if (map.type !== MapType.SOCKMAP && map.type !== MapType.SOCKHASH) {
+    throw new TypeError(`sockmap: ${map.name} is not a map of type sockmap or sockhash`);
   }
   const attachType = typeOf(program, options);
   const hook = nameOf(AttachType, attachType).toLowerCase();
@@ -193,9 +199,7 @@ function typeOf(program: AttachableProgram, options: SockmapOptions): number {
   const { as } = options;
   if (as !== undefined) {
     if (Object.hasOwn(AS, as)) return AS[as];
-    throw new TypeError(
-      `sockmap: as is ${JSON.stringify(as)}, none of ${Object.keys(AS).join(", ")}`,
-    );
+    throw new TypeError(`sockmap: as is ${shown(as)}, none of ${Object.keys(AS).join(", ")}`);
   }
   if (program.type === ProgramType.SK_MSG) return AttachType.SK_MSG_VERDICT;
   if (Object.values<number>(AS).includes(program.attachType)) return program.attachType;

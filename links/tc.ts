@@ -5,12 +5,12 @@
  * @module
  */
 
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { NetlinkFlag, type RouteSocket } from "../src/sys/netlink.ts";
 import { writeAttributes } from "../src/sys/netlink-message.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
-import { explain, networkPrivileges } from "./explain.ts";
+import { explain, networkPrivileges, saidBy } from "./explain.ts";
 import { findInterface, type NetworkInterface } from "./interface.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
@@ -73,7 +73,7 @@ export function attachTc(
   requireType(program, TYPES, "tc hook");
   const direction = options.direction ?? loadedFor(program);
   if (!Object.hasOwn(PARENTS, direction)) {
-    throw new TypeError(`tc: ${JSON.stringify(direction)} is none of ingress and egress`);
+    throw new TypeError(`tc: ${shown(direction)} is none of ingress and egress`);
   }
   const priority = within(options.priority, 0xffff, "priority");
   const handle = within(options.handle, 0x7fff_ffff, "handle");
@@ -171,9 +171,7 @@ function removeUnusedQdisc(socket: RouteSocket, index: number): void {
 }
 
 function reasonOf(error: unknown, doing: string): unknown {
-  const said =
-    error instanceof Error ? /\(the kernel says: .*?\)/.exec(error.message)?.[0] : undefined;
-  return explain(error, said === undefined ? doing : `${doing} ${said}`, {
+  return explain(error, `${doing}${saidBy(error)}`, {
     EPERM: networkPrivileges,
     ENODEV: "the interface has gone",
     ENOENT:
@@ -197,7 +195,7 @@ function loadedFor(program: AttachableProgram): Direction {
 function within(value: number | undefined, most: number, what: string): number {
   if (value === undefined) return 0;
   if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new RangeError(`tc: ${what} is ${value}, not a whole number from 1 to ${most}`);
+  throw new RangeError(`tc: ${what} is ${shown(value)}, not a whole number from 1 to ${most}`);
 }
 
 function attempt(body: () => void): void {

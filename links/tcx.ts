@@ -6,7 +6,7 @@
  */
 
 import { UnsupportedError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
 import { ANCHOR_OPTIONS, type AnchorOptions, anchorOf } from "./anchor.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
@@ -99,7 +99,7 @@ function chosen<Name extends string>(
   const names = Object.keys(types) as Name[];
   if (name !== undefined) {
     if (Object.hasOwn(types, name)) return types[name];
-    throw new TypeError(`${hook}: ${JSON.stringify(name)} is none of ${names.join(" and ")}`);
+    throw new TypeError(`${hook}: ${shown(name)} is none of ${names.join(" and ")}`);
   }
   const loaded = names.find((one) => types[one] === program.attachType);
   if (loaded !== undefined) return program.attachType;

@@ -20,6 +20,7 @@ export interface TracepointField {
 
 /** The members in a `format` file, in its order; lines of another shape are left out. */
 export function parseTracepointFormat(text: string): TracepointField[] {
+  if (typeof text !== "string") throw new TypeError("the format of a tracepoint is text");
   const fields: TracepointField[] = [];
   const line = /^\tfield:([^;]{1,500});\toffset:(\d{1,9});\tsize:(\d{1,9});\tsigned:([01]);$/gm;
   for (const [, declaration = "", offset, size, signed] of text.matchAll(line)) {

@@ -7,6 +7,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { nearMatches } from "../src/near-matches.ts";
+import { shown } from "../src/options.ts";
 import { tracefs } from "../src/sys/paths.ts";
 import { TargetError } from "./target-error.ts";
 
@@ -25,6 +26,9 @@ const PLAIN = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
  * @throws TargetError (`ERR_TARGET`) for anything else.
  */
 export function parseTracepointName(text: string): TracepointName {
+  if (typeof text !== "string") {
+    throw new TypeError(`${shown(text)} is not the name of a tracepoint, which is GROUP:NAME`);
+  }
   const match = /^([^:/]+)[:/]([^:/]+)$/.exec(text);
   const group = match?.[1] ?? "";
   const name = match?.[2] ?? "";

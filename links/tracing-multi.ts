@@ -4,10 +4,10 @@
  * @module
  */
 
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
+import { type AttachableProgram, requireList, requireType, unsigned64 } from "./arguments.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
 import { isGlob } from "./glob.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
@@ -56,6 +56,7 @@ export function attachTracingMulti(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("tracingMulti", options, ["cookies"]);
+  requireList("tracingMulti: cookies", options.cookies);
   requireType(program, [ProgramType.TRACING], "tracing.multi hook");
   const { attachType } = program;
   const kind = MULTI_KINDS[attachType];
@@ -108,14 +109,14 @@ function whatIsMeant(targets: string | readonly string[]): {
   if (typeof targets === "string") {
     const { module, pattern } = splitModule(targets);
     if (pattern !== "" && module !== "") return { module, list: pattern };
-    throw new TypeError(`tracingMulti: ${JSON.stringify(targets)} is no pattern`);
+    throw new TypeError(`tracingMulti: ${shown(targets)} is no pattern`);
   }
   if (!Array.isArray(targets) || targets.length === 0) {
     throw new TypeError("tracingMulti: give a pattern, or a list of names that is not empty");
   }
   const parts = targets.map((one: unknown) => {
     if (typeof one !== "string" || one === "") {
-      throw new TypeError(`tracingMulti: ${JSON.stringify(one)} is no name of a function`);
+      throw new TypeError(`tracingMulti: ${shown(one)} is no name of a function`);
     }
     return splitModule(one);
   });

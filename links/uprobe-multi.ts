@@ -6,10 +6,18 @@
  */
 
 import { UnsupportedError } from "../src/error.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType, unsigned64, unsignedSafe } from "./arguments.ts";
-import { Executable } from "./executable.ts";
+import {
+  type AttachableProgram,
+  requireBooleans,
+  requireList,
+  requireProcess,
+  requireType,
+  unsigned64,
+  unsignedSafe,
+} from "./arguments.ts";
+import { Executable, requireFile } from "./executable.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
 import { globMatcher } from "./glob.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
@@ -59,7 +67,7 @@ const MOST = 1 << 20;
 export function uprobeMulti(
   program: AttachableProgram,
   file: string | Executable,
-  options: UprobeMultiOptions,
+  options: UprobeMultiOptions = {},
 ): Link {
   return attachUprobeMulti(program, file, options);
 }
@@ -72,6 +80,10 @@ export function attachUprobeMulti(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("uprobeMulti", options, NAMES);
+  requireBooleans("uprobeMulti", options, ["retprobe"]);
+  for (const name of ["symbols", "offsets", "cookies", "refCtrOffsets"] as const) {
+    requireList(`uprobeMulti: ${name}`, options[name]);
+  }
   requireType(program, [ProgramType.KPROBE], "uprobe.multi");
   const attachType = wantedAttachType(program);
   if (!TYPES.includes(attachType)) {
@@ -81,9 +93,8 @@ export function attachUprobeMulti(
     );
   }
   const { pid, retprobe = false } = options;
-  if (pid !== undefined && (!Number.isInteger(pid) || pid < 1 || pid > 0x7fff_ffff)) {
-    throw new RangeError(`pid must be the number of a process, not ${pid}`);
-  }
+  requireProcess(pid);
+  requireFile(file, "uprobeMulti");
   const isSession = attachType === AttachType.TRACE_UPROBE_SESSION;
   if (retprobe && isSession) {
     throw new TypeError(
@@ -111,7 +122,7 @@ export function attachUprobeMulti(
       const where = typeof file === "string" ? path : file;
       return attachUprobe(program, where, { ...place, ...extras }, kernel);
     });
-  if (program.attachType === 0) return oneByOne();
+  if (program.attachType === 0 && !isSession) return oneByOne();
   const multi = {
     path,
     offsets: BigUint64Array.from(offsets, BigInt),
@@ -166,9 +177,16 @@ function offsetsOf(
   const executable = typeof file === "string" ? Executable.open(path) : file;
   if (symbols !== undefined) {
     if (symbols.length === 0) throw new RangeError("uprobeMulti: the list of symbols is empty");
+    const wrong = symbols.findIndex((symbol) => typeof symbol !== "string");
+    if (wrong !== -1) {
+      throw new TypeError(`uprobeMulti: ${shown(symbols[wrong])} is no name of a function`);
+    }
     return symbols.map((symbol) => executable.symbol(symbol).fileOffset);
   }
-  const matches = globMatcher(pattern ?? "");
+  if (typeof pattern !== "string") {
+    throw new TypeError(`uprobeMulti: pattern is ${shown(pattern)}, not text`);
+  }
+  const matches = globMatcher(pattern);
   const names = new Set<string>();
   for (const name of executable.functions()) if (matches(name)) names.add(name);
   // Several names may be of one place, and one name of several: which of these is meant cannot be said.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "../src/options.ts";
 import { parseNumber, splitOffset } from "./symbol-offset.ts";
 import { TargetError } from "./target-error.ts";
 
@@ -33,6 +34,7 @@ export interface UprobeSection {
  * @throws TargetError (`ERR_TARGET`) for a text without path or symbol, or with an offset that is no number below 2^53.
  */
 export function parseUprobeTarget(text: string): UprobeTarget {
+  requireText(text, "the place of a uprobe");
   const colon = text.indexOf(":");
   if (colon < 1 || colon === text.length - 1) {
     throw new TargetError(
@@ -59,6 +61,7 @@ export function parseUprobeTarget(text: string): UprobeTarget {
  * @throws TargetError (`ERR_TARGET`) for other sections and malformed targets.
  */
 export function parseUprobeSection(section: string): UprobeSection {
+  requireText(section, "a section");
   const match = /^\??(u(?:ret)?probe)(?:\.s)?(?:\/(.*))?$/s.exec(section);
   if (match === null) {
     throw new TargetError(`section "${section}" is not of a uprobe`, {
@@ -69,4 +72,9 @@ export function parseUprobeSection(section: string): UprobeSection {
   const target =
     match[2] === undefined || match[2] === "" ? undefined : parseUprobeTarget(match[2]);
   return { retprobe: match[1] === "uretprobe", target };
+}
+
+function requireText(text: unknown, what: string): void {
+  if (typeof text === "string") return;
+  throw new TypeError(`${what} is text, not ${shown(text)}`);
 }

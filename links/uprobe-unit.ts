@@ -9,7 +9,7 @@ import { UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { perfEventOpen } from "../src/sys/perf.ts";
 import { type AttachableProgram, unsigned64 } from "./arguments.ts";
-import { explain, perfPrivileges, type Reasons } from "./explain.ts";
+import { explain, type Reasons, uprobePrivileges } from "./explain.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import type { Removal } from "./link.ts";
 import type { PerfAttachment } from "./perf-event.ts";
@@ -135,8 +135,8 @@ function uprobeReasons(place: UprobePlace, pid: number | undefined): Reasons {
     "there is an instruction that cannot be probed: a breakpoint already, or one that cannot be " +
     "single-stepped; the offset may not be the start of an instruction";
   return {
-    EACCES: perfPrivileges,
-    EPERM: perfPrivileges,
+    EACCES: () => uprobePrivileges(),
+    EPERM: () => uprobePrivileges(),
     EINVAL:
       `offset 0x${place.offset.toString(16)} is outside the file, or the file is not a regular one, or ` +
       "the reference counter is not 2-byte aligned or not that of another probe at this place",

@@ -5,10 +5,18 @@
  * @module
  */
 
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType, unsigned64, unsignedSafe } from "./arguments.ts";
-import { Executable } from "./executable.ts";
+import {
+  type AttachableProgram,
+  requireBooleans,
+  requireOnePlace,
+  requireProcess,
+  requireType,
+  unsigned64,
+  unsignedSafe,
+} from "./arguments.ts";
+import { Executable, requireFile } from "./executable.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import type { Link } from "./link.ts";
@@ -66,6 +74,7 @@ export function uprobe(
   file: string | Executable,
   options: UprobeOptions = {},
 ): Link {
+  requireOnePlace(program, "uprobe");
   return attachUprobe(program, file, options);
 }
 
@@ -77,6 +86,7 @@ export function attachUprobe(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("uprobe", options, OPTIONS);
+  requireBooleans("uprobe", options, ["retprobe", "tracefs"]);
   requireType(program, [ProgramType.KPROBE], "uprobe");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const place = uprobePlace(file, options);
@@ -92,14 +102,16 @@ export function attachUprobe(
 /** Resolves what a caller said to a file and an offset in it. Throws as {@link uprobe}. */
 export function uprobePlace(file: string | Executable, options: UprobeOptions): UprobePlace {
   const { pid, retprobe = false } = options;
-  if (pid !== undefined && (!Number.isInteger(pid) || pid < 1 || pid > 0x7fff_ffff)) {
-    throw new RangeError(`pid must be the number of a process, not ${pid}`);
-  }
+  requireProcess(pid);
+  requireFile(file, "uprobe");
   const target = whatIsMeant(file, options);
   const { symbol, address } = target;
   const offset = unsignedSafe(target.offset ?? 0, "offset");
   if (symbol !== undefined && address !== undefined) {
     throw new TypeError("uprobe takes a symbol or an address, not both");
+  }
+  if (symbol !== undefined && typeof symbol !== "string") {
+    throw new TypeError(`uprobe: symbol is ${shown(symbol)}, not the name of a function`);
   }
   if (symbol === "") throw new TypeError("the symbol of a uprobe is empty");
   if (retprobe && offset !== 0 && (symbol !== undefined || address !== undefined)) {

@@ -6,7 +6,8 @@
 
 import { type ElfFile, SegmentType } from "../elf/index.ts";
 import { checkOptions } from "../src/options.ts";
-import { Executable } from "./executable.ts";
+import { requireProcess } from "./arguments.ts";
+import { Executable, requireFile } from "./executable.ts";
 import { resolveBinary } from "./library.ts";
 import { TargetError } from "./target-error.ts";
 import { parseUsdtArguments, type UsdtArgument } from "./usdt-arguments.ts";
@@ -48,6 +49,8 @@ export interface UsdtProbesOptions {
  */
 export function usdtProbes(file: string | Executable, options: UsdtProbesOptions = {}): UsdtProbes {
   checkOptions("usdtProbes", options, ["pid"]);
+  requireFile(file, "usdtProbes");
+  requireProcess(options.pid);
   const executable =
     typeof file === "string" ? Executable.open(resolveBinary(file, options.pid)) : file;
   const { elf, path } = executable;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shown } from "../src/options.ts";
 import { TargetError } from "./target-error.ts";
 
 /** What a text says of a static probe. */
@@ -16,6 +17,9 @@ export interface UsdtTarget {
 
 /** Parses `PATH:PROVIDER:NAME`. @throws TargetError (`ERR_TARGET`) for anything else. */
 export function parseUsdtTarget(text: string): UsdtTarget {
+  if (typeof text !== "string") {
+    throw new TypeError(`a static probe is text, PATH:PROVIDER:NAME, not ${shown(text)}`);
+  }
   const [, path, provider, name] = /^(.+):([^:]+):([^:]+)$/s.exec(text) ?? [];
   if (path === undefined || provider === undefined || name === undefined) {
     throw new TargetError(`"${text}" does not name a static probe; write PATH:PROVIDER:NAME`, {

@@ -7,11 +7,11 @@
 
 import { closeAll } from "../src/close-all.ts";
 import { nearMatches } from "../src/near-matches.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import type { Program } from "../src/program.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
-import { requireType, unsigned64 } from "./arguments.ts";
-import { Executable } from "./executable.ts";
+import { requireOnePlace, requireProcess, requireType, unsigned64 } from "./arguments.ts";
+import { Executable, requireFile } from "./executable.ts";
 import type { KernelCalls } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import type { Link } from "./link.ts";
@@ -66,10 +66,10 @@ export function attachUsdt(
 ): UsdtLink {
   checkOptions("usdt", options, ["provider", "name", "pid", "cookie"]);
   requireType(program, [ProgramType.KPROBE], "static probe");
+  requireOnePlace(program, "static probe", [AttachType.TRACE_UPROBE_MULTI]);
+  requireFile(file, "usdt");
   const { pid } = options;
-  if (pid !== undefined && (!Number.isInteger(pid) || pid < 1 || pid > 0x7fff_ffff)) {
-    throw new RangeError(`pid must be the number of a process, not ${pid}`);
-  }
+  requireProcess(pid);
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const target = whatIsMeant(file, options);
   const executable =
@@ -100,6 +100,10 @@ function whatIsMeant(
   file: string | Executable,
   { provider, name }: UsdtOptions,
 ): { file: string | Executable; provider: string; name: string } {
+  for (const [what, value] of Object.entries({ provider, name })) {
+    if (value === undefined || typeof value === "string") continue;
+    throw new TypeError(`usdt: ${what} is ${shown(value)}, not text`);
+  }
   if (provider !== undefined && name !== undefined) return { file, provider, name };
   if (provider !== undefined || name !== undefined || typeof file !== "string") {
     throw new TypeError("usdt takes a provider and a name, or a text PATH:PROVIDER:NAME");

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, shown } from "../src/options.ts";
 import { RouteSocket } from "../src/sys/netlink.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
-import { type AttachableProgram, requireType } from "./arguments.ts";
-import { explain, networkPrivileges, type Reasons } from "./explain.ts";
+import { type AttachableProgram, requireBooleans, requireType } from "./arguments.ts";
+import { explain, networkPrivileges, type Reasons, saidBy } from "./explain.ts";
 import { findInterface, type NetworkInterface, xdpPrograms } from "./interface.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
@@ -61,10 +61,11 @@ export function attachXdp(
   kernel: KernelCalls = runningKernel,
 ): Link {
   checkOptions("xdp", options, ["mode", "link", "replace"]);
+  requireBooleans("xdp", options, ["link"]);
   const { mode, replace } = options;
   requireType(program, TYPES, "network interface");
   if (mode !== undefined && !Object.hasOwn(MODES, mode)) {
-    throw new TypeError(`xdp: mode is ${JSON.stringify(mode)}, not "skb", "native" or "offload"`);
+    throw new TypeError(`xdp: mode is ${shown(mode)}, not "skb", "native" or "offload"`);
   }
   if (replace !== undefined && options.link !== false) {
     throw new TypeError("xdp: a program is replaced by netlink only, which takes `link: false`");
@@ -176,13 +177,6 @@ function reasonOf(
         "the program was loaded for a device or for a map of devices or CPUs, or the mode does not fit it",
     } satisfies Reasons,
   );
-}
-
-/** What netlink said besides the errno. */
-function saidBy(error: unknown): string {
-  const said =
-    error instanceof Error ? /\(the kernel says: .*?\)/.exec(error.message)?.[0] : undefined;
-  return said === undefined ? "" : ` ${said}`;
 }
 
 function attachedText(place: NetworkInterface, socket: RouteSocket | undefined): string {

@@ -8,6 +8,7 @@
 import type { Codec } from "../btf/index.ts";
 import { hostLittleEndian } from "../src/bytes.ts";
 import { SyscallError } from "../src/error.ts";
+import { shown } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { KeyedMap, type LookupOptions, type UpdateOptions } from "./keyed.ts";
 import type { MapShape } from "./map.ts";
@@ -31,7 +32,7 @@ export const indexCodec: Codec<number> = {
   },
   encode(value, bytes, offset = 0) {
     if (!isIndex(value, 0x1_0000_0000)) {
-      throw new RangeError(`index ${String(value)} is not an unsigned 32-bit number`);
+      throw new RangeError(`index ${shown(value)} is not an unsigned 32-bit number`);
     }
     for (let at = 0; at < 4; at++) {
       bytes[offset + (hostLittleEndian ? at : 3 - at)] = value >>> (8 * at);

@@ -152,6 +152,7 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
   readonly variables: NamedVariables<T["variables"]>;
 
   readonly #maps: readonly BpfMap[];
+  #closed = false;
 
   /** @internal */
   constructor(loaded: Loaded, spec: ObjectSpec, int64?: LoadOptions["int64"]) {
@@ -168,14 +169,18 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
    * Programs that need a target which no section can name (an interface, a cgroup) are listed in `skipped`.
    *
    * @throws the error of the first program that cannot be attached, after detaching the others; with `onError: "skip"` it is
-   * listed in `skipped` instead.
+   * listed in `skipped` instead. BpfError with code `ERR_CLOSED` after close.
    */
   attach(options: AttachOptions = {}): AttachedLinks {
+    if (this.#closed) {
+      throw new BpfError("attach programs: the collection was closed", { code: "ERR_CLOSED" });
+    }
     return attachPrograms(Object.values(this.programs), options, this.#maps);
   }
 
   /** Closes all maps and programs. Closing twice does nothing. */
   close(): void {
+    this.#closed = true;
     closeAll([...Object.values<Program>(this.programs), ...this.#maps]);
   }
 

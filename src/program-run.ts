@@ -5,7 +5,7 @@
  */
 
 import { SyscallError, UnsupportedError } from "./error.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions, shown } from "./options.ts";
 import {
   type ContextType,
   type ContextValue,
@@ -183,7 +183,7 @@ function sizeOfContext(type: ContextType | undefined, programType: number): numb
 
 function requireRoom(what: string, value: number): number {
   if (!Number.isInteger(value) || value < 0 || value > UINT32_MAX) {
-    throw new RangeError(`${what} is ${value}, not an integer from 0 to ${UINT32_MAX}`);
+    throw new RangeError(`${what} is ${shown(value)}, not an integer from 0 to ${UINT32_MAX}`);
   }
   return value;
 }

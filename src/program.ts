@@ -18,7 +18,7 @@ import {
 } from "./program-run.ts";
 import { ProgramStream, type StreamName, type StreamOptions } from "./program-stream.ts";
 import { objectPin, programBindMap, programTestRun, programTestRunAsync } from "./sys/bpf.ts";
-import { explainPin, removePin } from "./sys/bpf-file-system.ts";
+import { explainPin, removePin, requirePinPath } from "./sys/bpf-file-system.ts";
 import { btfById } from "./sys/btf-by-id.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 
@@ -223,6 +223,7 @@ export class Program implements Disposable {
    * no BPF file system.
    */
   pin(path: string): void {
+    requirePinPath(path, `program ${this.name}`);
     try {
       objectPin(this.fd, path);
     } catch (error) {

@@ -159,6 +159,12 @@ function openPipe(): FileDescriptor {
     return openFile(path, "trace pipe", constants.O_NONBLOCK);
   } catch (error) {
     if (error instanceof SyscallError && error.code === "EBUSY") throw busy("somebody", error);
+    if (error instanceof SyscallError && ["EACCES", "EPERM"].includes(error.code)) {
+      const { errno, syscall } = error;
+      const needs =
+        "it needs root, or CAP_DAC_READ_SEARCH, unless tracefs was mounted otherwise (gid=, mode=)";
+      throw new SyscallError(`read ${path} (${needs})`, { errno, syscall, cause: error });
+    }
     throw error;
   }
 }

@@ -9,6 +9,7 @@
 import { mkdirSync, statfsSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { BpfError, SyscallError } from "../error.ts";
+import { shown } from "../options.ts";
 
 /** `BPF_FS_MAGIC` of `include/uapi/linux/magic.h`. */
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -68,6 +69,12 @@ export function nameObstacle(name: string): string | undefined {
   if (name.includes(".")) return `"${name}" has a dot, which names in a BPF file system must not`;
   const bytes = new TextEncoder().encode(name).length;
   return bytes > LONGEST_NAME ? `a name of ${bytes} bytes is too long` : undefined;
+}
+
+/** @throws TypeError for what no path can be; `what` is to be pinned there. */
+export function requirePinPath(path: unknown, what: string): void {
+  if (typeof path === "string" && path !== "" && !path.includes("\0")) return;
+  throw new TypeError(`pin ${what}: ${shown(path)} is no path`);
 }
 
 /** Removes a pin; what is not there any more is no error. Throws SyscallError. */

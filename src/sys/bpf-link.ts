@@ -17,9 +17,11 @@ import {
   PROG_QUERY,
   RAW_TRACEPOINT,
 } from "./attr.ts";
-import { bpfCheck, bpfOpen } from "./bpf-call.ts";
+import { bpfCall, bpfCheck, bpfError, bpfOpen } from "./bpf-call.ts";
 import type { FileDescriptor } from "./fd.ts";
 import { addressOf, cText, Struct } from "./struct.ts";
+
+const EPERM = 1;
 
 /**
  * A descriptor (cgroup, perf event, network namespace, program…) or the index of a network
@@ -293,7 +295,12 @@ export function programQuery(query: {
       .point("prog_ids", programIds)
       .set("prog_cnt", programIds.length)
       .point("link_ids", linkIds);
-    bpfCheck("PROG_QUERY", attr, `list programs attached to ${nameOf(query.target)}`);
+    const result = bpfCall("PROG_QUERY", attr);
+    const needs = result === -EPERM ? " (it needs CAP_NET_ADMIN)" : "";
+    if (result < 0) {
+      const doing = `list programs attached to ${nameOf(query.target)}${needs}`;
+      throw bpfError("PROG_QUERY", -result, doing);
+    }
     return attr;
   };
   // Room for the usual few is tried first only when the kernel says how many there are: a short

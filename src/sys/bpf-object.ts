@@ -174,7 +174,9 @@ function nextId(command: BpfCommandName, id: number, of: string): number | undef
   const attr = new Struct(GET_ID).set("start_id", id);
   const result = bpfCall(command, attr);
   if (result === -ENOENT) return undefined;
-  if (result < 0) throw bpfError(command, -result, `list ${of} after id ${id}`);
+  // As for opening them by id.
+  const needs = result === -EPERM ? " (it needs CAP_SYS_ADMIN)" : "";
+  if (result < 0) throw bpfError(command, -result, `list ${of} after id ${id}${needs}`);
   return attr.get("next_id");
 }
 

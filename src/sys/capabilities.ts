@@ -7,7 +7,10 @@
 import { readFileSync } from "node:fs";
 
 /** Bits of a set, include/uapi/linux/capability.h. */
+export const CAP_NET_ADMIN = 12n;
 export const CAP_SYS_ADMIN = 21n;
+/** Linux 5.8. */
+export const CAP_PERFMON = 38n;
 /** Linux 5.8. */
 export const CAP_BPF = 39n;
 
@@ -20,6 +23,11 @@ export function effectiveCapabilities(): bigint | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether a set has a capability; false of one that is not known. */
+export function hasCapability(capabilities: bigint | undefined, capability: bigint): boolean {
+  return (((capabilities ?? 0n) >> capability) & 1n) === 1n;
 }
 
 /** Whether a set lets its process make BPF objects of every kind. */

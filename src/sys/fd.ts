@@ -75,7 +75,7 @@ export class FileDescriptor implements Disposable, AsyncDisposable {
 
   /**
    * As {@link close}, on another thread, together with others of the same turn: letting go of some
-   * links takes the kernel a quarter of a second.
+   * links takes the kernel a tenth of a second and more.
    */
   closeAsync(): Promise<void> {
     this.#closing ??= this.#closeSoon();

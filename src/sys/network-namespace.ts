@@ -8,6 +8,7 @@
  */
 
 import { SyscallError } from "../error.ts";
+import { shown } from "../options.ts";
 import type { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
 import { openFile } from "./file.ts";
@@ -15,6 +16,12 @@ import { openFile } from "./file.ts";
 /** `CLONE_NEWNET` of include/uapi/linux/sched.h. */
 const CLONE_NEWNET = 0x4000_0000;
 const OWN = "/proc/thread-self/ns/net";
+/** `NS_GET_NSTYPE` of include/uapi/linux/nsfs.h, Linux 4.11. */
+const NS_GET_NSTYPE = 0xb703;
+/** Where ip-netns(8) keeps namespaces by name. */
+const NAMED = "/run/netns";
+const EPERM = 1;
+const EINVAL = 22;
 
 /** A network namespace, held by a descriptor. */
 export class NetworkNamespace implements Disposable {
@@ -29,18 +36,27 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * Opens the namespace that this thread is in, the one of a process (a number), or one at a path such as `/run/netns/NAME`. Throws
-   * SyscallError such as ENOENT; TypeError for what is none of these.
+   * Opens the namespace that this thread is in, the one of a process (a number), the one that ip-netns(8) has by a name without a slash,
+   * or one at a path such as `/run/netns/NAME`. Throws SyscallError such as ENOENT, EINVAL for a file that is no network namespace;
+   * TypeError for what is none of these.
    */
   static open(of?: string | number): NetworkNamespace {
     const isProcess = Number.isInteger(of) && Number(of) > 0;
-    if (of !== undefined && !isProcess && (typeof of !== "string" || of === "")) {
+    const isText = typeof of === "string" && of !== "" && !of.includes("\0");
+    if (of !== undefined && !isProcess && !isText) {
       throw new TypeError(
-        `open a network namespace: ${typeof of === "number" ? of : JSON.stringify(of)} is neither a path nor the number of a process`,
+        `open a network namespace: ${shown(of)} is neither a path nor the number of a process`,
       );
     }
-    const path = of === undefined ? OWN : typeof of === "number" ? `/proc/${of}/ns/net` : of;
-    return new NetworkNamespace(openFile(path, `network namespace ${path}`), path);
+    const path = pathOf(of);
+    const fd = openFile(path, `network namespace ${path}`);
+    try {
+      requireNamespace(fd);
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
+    return new NetworkNamespace(fd, path);
   }
 
   /**
@@ -51,7 +67,7 @@ export class NetworkNamespace implements Disposable {
     using before = NetworkNamespace.open();
     const { unshare, errno } = native();
     if (unshare(CLONE_NEWNET) === -1) {
-      throw new SyscallError("make a network namespace", { errno: errno(), syscall: "unshare" });
+      throw failed("make a network namespace", errno(), "unshare");
     }
     try {
       const name = "a new network namespace";
@@ -61,10 +77,33 @@ export class NetworkNamespace implements Disposable {
     }
   }
 
-  /** Runs `body` inside the namespace; what it awaits later runs outside. Throws SyscallError such as EPERM. */
+  /**
+   * Runs `body` inside the namespace and returns what it returns. After the first `await` the thread would be outside again, so that `body`
+   * must not be asynchronous: load before, and attach inside. Throws TypeError for a body that is, or that returns a promise;
+   * SyscallError such as EPERM without CAP_SYS_ADMIN.
+   */
   run<T>(body: () => T): T {
+    if (typeof body !== "function") {
+      throw new TypeError(`run in ${this.fd.what}: ${shown(body)} is no function`);
+    }
+    // Not begun, nothing has to be undone.
+    if (Object.prototype.toString.call(body) === "[object AsyncFunction]") throw this.#async();
+    const result = this.#inside(body);
+    if (!isThenable(result)) return result;
+    // Its error would be nobody's.
+    Promise.resolve(result).catch(() => {});
+    throw this.#async();
+  }
+
+  #inside<T>(body: () => T): T {
     using _inside = this.enter();
     return body();
+  }
+
+  #async(): TypeError {
+    return new TypeError(
+      `run in ${this.fd.what}: the function is asynchronous, and what it awaits would run outside; load before, and attach inside`,
+    );
   }
 
   /** Has this thread enter the namespace until what is returned is disposed. Throws SyscallError such as EPERM. */
@@ -97,9 +136,33 @@ export class NetworkNamespace implements Disposable {
   }
 }
 
+function pathOf(of: string | number | undefined): string {
+  if (of === undefined) return OWN;
+  if (typeof of === "number") return `/proc/${of}/ns/net`;
+  return of.includes("/") ? of : `${NAMED}/${of}`;
+}
+
+/** Other files would be found out when they are used, if at all. */
+function requireNamespace(fd: FileDescriptor): void {
+  if (native().ioctl(fd.number, NS_GET_NSTYPE, 0) === CLONE_NEWNET) return;
+  throw new SyscallError(`open ${fd.what}: that is no network namespace`, {
+    errno: EINVAL,
+    syscall: "ioctl",
+  });
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+}
+
 function switchTo(namespace: NetworkNamespace): void {
   const { setns, errno } = native();
   if (setns(namespace.fd.number, CLONE_NEWNET) === -1) {
-    throw new SyscallError(`enter ${namespace.fd.what}`, { errno: errno(), syscall: "setns" });
+    throw failed(`enter ${namespace.fd.what}`, errno(), "setns");
   }
+}
+
+function failed(doing: string, errno: number, syscall: string): SyscallError {
+  const needs = errno === EPERM ? " (it needs CAP_SYS_ADMIN)" : "";
+  return new SyscallError(`${doing}${needs}`, { errno, syscall });
 }

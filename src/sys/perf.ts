@@ -10,6 +10,7 @@
 import { SyscallError } from "../error.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
+import { readInto } from "./file.ts";
 import { keepDuring, Struct } from "./struct.ts";
 
 /**
@@ -107,6 +108,16 @@ export const PerfSample = {
   PERIOD: 0x100,
   STREAM_ID: 0x200,
   RAW: 0x400,
+} as const;
+
+/** What reading an event's descriptor gives behind its count (`enum perf_event_read_format`). */
+export const PerfFormat = {
+  TOTAL_TIME_ENABLED: 0x1,
+  TOTAL_TIME_RUNNING: 0x2,
+  ID: 0x4,
+  GROUP: 0x8,
+  /** Linux 6.0. */
+  LOST: 0x10,
 } as const;
 
 /** `PERF_FLAG_PID_CGROUP`: `pid` is the descriptor of a cgroup. */
@@ -239,6 +250,16 @@ export function perfSetOutput(event: FileDescriptor, target: FileDescriptor): vo
  */
 export function perfPauseOutput(event: FileDescriptor, paused: boolean): void {
   control(event, PAUSE_OUTPUT, paused ? 1 : 0, `${paused ? "pause" : "resume"} output of`);
+}
+
+/**
+ * Records of an event with the read format `LOST` alone that had no place in its buffer. Throws
+ * SyscallError.
+ */
+export function perfLost(event: FileDescriptor): number {
+  const values = new BigUint64Array(new ArrayBuffer(16));
+  readInto(event, new Uint8Array(values.buffer));
+  return Number(values[1]);
 }
 
 function control(event: FileDescriptor, request: number, argument: number, doing: string): void {

@@ -24,7 +24,7 @@ test("a program that is not there is a TypeError that says so", () => {
       attach,
       (error: unknown) =>
         error instanceof TypeError &&
-        /^cannot attach to a .*: no program was given, but \w+; is its name misspelt\?$/.test(
+        /^cannot attach to a .*: no program was given(?:, but (?:null|"on_open"))?; is its name misspelt\?$/.test(
           error.message,
         ),
     );

@@ -179,6 +179,42 @@ kernelTest(
   },
 );
 
+kernelTest(test, "what excludes a mode is said by what is in effect", async () => {
+  await inOwnCgroup((path) => {
+    using first = new Counter({ ...egress, after: allow });
+    using second = new Counter({ ...egress, after: allow });
+    const attach = (where: string, options: CgroupOptions) => () =>
+      cgroup(second.program, where, options);
+    {
+      using _link = cgroup(first.program, path);
+      for (const mode of ["override", "exclusive"] as const) {
+        const found = new RegExp(
+          `\\(in effect there: program \\d+, attached as multi, as links are, which excludes programs of mode ${mode}\\)`,
+        );
+        assert.throws(attach(path, { link: false, mode }), found);
+      }
+    }
+    {
+      using _link = cgroup(first.program, path, { link: false, mode: "override" });
+      assert.throws(
+        attach(path, {}),
+        /\(in effect there: program \d+, attached as override, which excludes links and programs of mode multi\)/,
+      );
+    }
+    using _link = cgroup(first.program, path, { link: false, mode: "exclusive" });
+    const below = `${path}/below`;
+    mkdirSync(below);
+    try {
+      assert.throws(
+        attach(below, {}),
+        /program \d+ of a cgroup above, attached as exclusive, which leaves cgroups below it none of their own\): EPERM/,
+      );
+    } finally {
+      rmdirSync(below);
+    }
+  });
+});
+
 kernelTest(test, "an exclusive program bars others, which says which it is", async () => {
   await inOwnCgroup((path) => {
     using first = new Counter({ ...egress, after: allow });

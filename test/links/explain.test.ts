@@ -3,8 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { bpfPrivileges, explain, lockdown, perfPrivileges } from "../../links/explain.ts";
+import {
+  bpfPrivileges,
+  explain,
+  lockdown,
+  perfPrivileges,
+  uprobePrivileges,
+} from "../../links/explain.ts";
 import { SyscallError } from "../../src/error.ts";
+import { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN } from "../../src/sys/capabilities.ts";
 
 const test = suite("links/explain");
 
@@ -29,6 +36,14 @@ test("names capabilities and the setting that decides", () => {
   assert.match(perfPrivileges(), /CAP_PERFMON/);
   if (process.platform === "linux") assert.match(perfPrivileges(), /perf_event_paranoid is -?\d/);
   assert.match(bpfPrivileges(), /CAP_BPF and CAP_PERFMON/);
+});
+
+test("a uprobe needs more than CAP_PERFMON, which is not blamed where it is there", () => {
+  const both = (1n << CAP_BPF) | (1n << CAP_PERFMON);
+  assert.match(uprobePrivileges(both), /^it needs CAP_SYS_ADMIN since Linux 6\.16/);
+  assert.match(uprobePrivileges(both), /uprobe\.multi \(Linux 6\.6\) does with CAP_BPF/);
+  assert.match(uprobePrivileges(1n << CAP_NET_ADMIN), /needs CAP_PERFMON.*CAP_SYS_ADMIN since/);
+  assert.is(uprobePrivileges(1n << CAP_SYS_ADMIN), perfPrivileges());
 });
 
 test("names lockdown where there is one", () => {

@@ -63,6 +63,34 @@ kernelTest(test, "hooks that the kernel's types name", () => {
   assert.is(given("tp_btf:sched_switch")?.[1], "struct task_struct *");
 });
 
+hostTest(
+  test,
+  "a pattern without a kind is of names, whole or their last part, of every kind",
+  () => {
+    const everywhere = names("sched_process_exec");
+    for (const name of ["tracepoint:sched:", "rawtracepoint:", "tp_btf:"]) {
+      assert.ok(everywhere.includes(`${name}sched_process_exec`), everywhere.join());
+    }
+    const glob = names("*sched_process_exec");
+    for (const name of everywhere) assert.ok(glob.includes(name), glob.join());
+    assert.equal(names("sched:sched_process_ex?c"), ["tracepoint:sched:sched_process_exec"]);
+    const known = ["kprobe", "kretprobe", "fentry", "fexit"].map((kind) => `${kind}:vfs_read`);
+    assert.equal(
+      names("vfs_read").filter((name) => known.includes(name)),
+      known,
+    );
+    assert.throws(() => listHooks("shed:sched_switch"), /no kind "shed"; .*; nor is there a group/);
+  },
+);
+
+hostTest(test, "a kind alone stands for all of it", () => {
+  const hooks = names("lsm");
+  assert.ok(hooks.includes("lsm:file_open"));
+  assert.equal(hooks, names("lsm:*"));
+  assert.throws(() => names("uprobe"), /uprobe: names no file/);
+  assert.equal(listHooks("lsm").kinds, ["lsm"]);
+});
+
 kernelTest(test, "functions that can be traced", KPROBES, () => {
   const { hooks, notes } = listHooks("kprobe:*");
   assert.equal(notes, []);

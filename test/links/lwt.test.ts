@@ -189,6 +189,12 @@ hostTest(
       assert.throws(attach("10.9.0.0/24", { interface: "lo", type: "x" }), isA(TypeError));
       assert.throws(attach("10.9.0.0/24", { interface: "lo", headroom: 257 }), isA(RangeError));
       assert.throws(attach("10.9.0.0/24", { interface: "lo", table: 0 }), isA(RangeError));
+      using receiving = counter(ProgramType.LWT_IN);
+      const roomy = { interface: "lo", headroom: 16 };
+      assert.throws(
+        () => lwt(receiving.program, "10.9.0.0/24", roomy),
+        /headroom is for programs of type lwt_xmit/,
+      );
       assert.throws(attach("10.9.0.0/24", { device: "lo" }), /unknown option "device"/);
       assert.throws(() => lwt(other.program, "10.9.0.0/24", { interface: "lo" }), isA(TypeError));
       assert.throws(() => lwt([], "10.9.0.0/24", { interface: "lo" }), isA(TypeError));

@@ -231,6 +231,14 @@ test("sessions cannot be made of single probes", () => {
     () => attachUprobeMulti(uprobes, process.execPath, { offsets: [4096] }, kernelBefore515),
     since("6.13"),
   );
+  // One that was loaded for one place runs on entry only.
+  const kprobe = { ...program, attachType: 0, section: "kprobe.session/vfs_open" };
+  assert.throws(() => attachKprobeMulti(kprobe, "vfs_open", {}, kernelBefore515), since("6.10"));
+  const uprobe = { ...program, attachType: 0, section: "uprobe.session/x:y" };
+  assert.throws(
+    () => attachUprobeMulti(uprobe, process.execPath, { offsets: [4096] }, kernelBefore515),
+    since("6.13"),
+  );
 });
 
 kernelTest(

@@ -1,17 +1,19 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { interfaces } from "../../links/interface.ts";
 import { flowDissector, namespacePrograms, skLookup } from "../../links/netns.ts";
 import { tc } from "../../links/tc.ts";
 import { alu, call, load } from "../../src/asm/index.ts";
+import { SyscallError } from "../../src/error.ts";
 import { NetworkNamespace } from "../../src/sys/network-namespace.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA } from "./errors.ts";
 import { inOwnNetwork, sendDatagram } from "./network.ts";
@@ -129,6 +131,64 @@ kernelTest(
       assert.throws(() => link.update(first.program), hasCode("ENOLINK"));
     });
   },
+);
+
+hostTest(
+  test,
+  "a function that awaits is not run in a namespace, and the thread is back",
+  async () => {
+    using there = NetworkNamespace.create();
+    const here = () => readlinkSync("/proc/thread-self/ns/net");
+    const before = here();
+    let began = false;
+    const isRefused = (error: unknown): boolean =>
+      error instanceof TypeError &&
+      /asynchronous.*load before, and attach inside$/.test(error.message);
+    assert.throws(
+      () =>
+        there.run(async () => {
+          began = true;
+        }),
+      isRefused,
+    );
+    assert.is(began, false);
+    assert.throws(
+      () => there.run(() => Promise.reject(new Error("nobody waits for it"))),
+      isRefused,
+    );
+    assert.is(here(), before);
+    assert.is.not(there.run(here), before);
+    assert.throws(() => there.run(undefined as unknown as () => void), /nothing is no function/);
+  },
+);
+
+hostTest(
+  test,
+  "a namespace by its name of ip-netns(8), and no other file",
+  () => {
+    const isNone = (error: unknown): boolean =>
+      error instanceof SyscallError && /: that is no network namespace: EINVAL/.test(error.message);
+    for (const path of ["/etc/passwd", "/dev/null", "/proc/self/ns/mnt", "/tmp"]) {
+      assert.throws(() => NetworkNamespace.open(path), isNone, path);
+    }
+    assert.throws(
+      () => NetworkNamespace.open("ebpf-test-none"),
+      /open \/run\/netns\/ebpf-test-none: ENOENT/,
+    );
+    const name = `ebpf-test-${process.pid}`;
+    assert.is(spawnSync("ip", ["netns", "add", name]).status, 0);
+    try {
+      using named = NetworkNamespace.open(name);
+      assert.is(named.name, `/run/netns/${name}`);
+      assert.equal(
+        named.run(() => interfaces().map((each) => each.name)),
+        ["lo"],
+      );
+    } finally {
+      spawnSync("ip", ["netns", "delete", name]);
+    }
+  },
+  { needs: "ip", obstacle: () => (spawnSync("ip", ["-V"]).status === 0 ? undefined : "no ip(8)") },
 );
 
 kernelTest(test, "misuse is named", async () => {

@@ -93,6 +93,17 @@ kernelTest(test, "memory is the elements themselves, both ways", () => {
   numbers.set(0, 8);
   assert.is(words[0], 8);
   assert.throws(() => numbers.set(0, 2 ** 32), isA(RangeError));
+  for (const [index, text] of [
+    ["0", '"0"'],
+    [0n, "0n"],
+  ] as const) {
+    assert.throws(
+      () => numbers.get(index as unknown as number),
+      (error: unknown) =>
+        error instanceof RangeError &&
+        error.message.includes(`index ${text} is not an unsigned 32-bit number`),
+    );
+  }
   assert.is(words[0], 8);
 });
 

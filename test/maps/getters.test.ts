@@ -108,7 +108,7 @@ kernelTest(test, "options and elements that are none are refused by name", () =>
   const text = "lock" as unknown as UpdateOptions;
   const refused: [call: () => unknown, message: RegExp][] = [
     [() => map.get(flow(1, 1), none as object), /^get: the options are null/],
-    [() => map.get(flow(1, 1), text as object), /^get: the options are string/],
+    [() => map.get(flow(1, 1), text as object), /^get: the options are "/],
     [() => map.set(flow(1, 1), flow(1, 1), none), /^set: the options are null/],
     [() => map.batchUpdate([], none), /^batchUpdate: the options are null/],
     [() => map.batchUpdate(null as never), /^batchUpdate of map flows: null is given/],
