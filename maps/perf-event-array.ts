@@ -78,7 +78,7 @@ export interface PerfStatistics {
   readonly consumed: number;
   /** Bytes of these, with what the kernel fills up to 4 bytes less than a multiple of 8. */
   readonly bytes: number;
-  /** Events that did not fit, of those whose place was reached. */
+  /** Events that did not fit; before Linux 6.0 of those whose place was reached. */
   readonly lost: number;
   /** The same by CPU; CPUs that lost none are left out. */
   readonly lostByCpu: ReadonlyMap<number, number>;
@@ -303,13 +303,12 @@ export class PerfEventArray<E = unknown> extends EventMap<
 function statistics({ rings, backlog }: PerfRings): PerfStatistics {
   const sum = (count: (ring: PerfRing) => number) =>
     rings.reduce((all, ring) => all + count(ring), 0);
+  const losses = rings.map((ring) => [ring.cpu, ring.allLost] as const);
   return {
     consumed: sum(({ consumed }) => consumed),
     bytes: sum(({ consumedBytes }) => consumedBytes),
-    lost: sum(({ allLost }) => allLost),
-    lostByCpu: new Map(
-      rings.filter(({ allLost }) => allLost > 0).map(({ cpu, allLost }) => [cpu, allLost]),
-    ),
+    lost: losses.reduce((all, [, lost]) => all + lost, 0),
+    lostByCpu: new Map(losses.filter(([, lost]) => lost > 0)),
     backlogBytes: backlog,
   };
 }

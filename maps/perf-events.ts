@@ -4,20 +4,23 @@
  * A wake-up for each record costs the program 6 to 7 µs, and none delays a lone record. So each CPU has
  * two events that share a buffer: one wakes at each record or as it was asked for, the other when half
  * of the buffer is full, and the array has the second while the buffer is looked at every millisecond
- * anyway.
+ * anyway. What each could not write the kernel counts (Linux 6.0).
  *
  * @module
  */
 
 import { abandonAll } from "../src/close-all.ts";
+import { SyscallError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { pageSize } from "../src/sys/kernel.ts";
 import { Mapping } from "../src/sys/mapping.ts";
 import {
+  PerfFormat,
   PerfSample,
   PerfSoftware,
   PerfType,
   perfEventOpen,
+  perfLost,
   perfSetOutput,
 } from "../src/sys/perf.ts";
 import { openOnCpus } from "./perf-cpus.ts";
@@ -47,6 +50,7 @@ export class PerfEvents {
     options: PerfBufferOptions,
     opened: (FileDescriptor | Mapping)[],
     open: typeof perfEventOpen,
+    readFormat: number | undefined,
   ) {
     const { wakeupEvents, wakeupWatermark } = options;
     const keep = <T extends FileDescriptor | Mapping>(resource: T): T => {
@@ -57,14 +61,16 @@ export class PerfEvents {
       openEvent(
         open,
         cpu,
+        readFormat,
         wakeupWatermark === undefined ? { wakeupEvents: wakeupEvents ?? 1 } : { wakeupWatermark },
       ),
     );
     const page = pageSize();
     this.#mapping = keep(Mapping.map(this.event, page + options.size, { writable: true }));
-    this.ring = new PerfRing(this.#mapping.buffer, page, cpu);
-    this.quiet = keep(openEvent(open, cpu, { wakeupWatermark: options.size >>> 2 }));
+    this.quiet = keep(openEvent(open, cpu, readFormat, { wakeupWatermark: options.size >>> 2 }));
     perfSetOutput(this.quiet, this.event);
+    const lost = readFormat === undefined ? undefined : () => this.#lost();
+    this.ring = new PerfRing(this.#mapping.buffer, page, cpu, lost);
   }
 
   /** Opens the events of each CPU that is online and below `limit`, by `open`. Throws SyscallError. */
@@ -73,15 +79,32 @@ export class PerfEvents {
     options: PerfBufferOptions,
     open: typeof perfEventOpen = perfEventOpen,
   ): PerfEvents[] {
-    return openOnCpus(limit, (cpu) => {
+    let readFormat: number | undefined = PerfFormat.LOST;
+    const openOn = (cpu: number): PerfEvents => {
       const opened: (FileDescriptor | Mapping)[] = [];
       try {
-        return new PerfEvents(cpu, options, opened, open);
+        return new PerfEvents(cpu, options, opened, open, readFormat);
       } catch (error) {
         abandonAll(opened.reverse());
-        throw error;
+        const isRefused = error instanceof SyscallError && error.code === "EINVAL";
+        if (!isRefused || readFormat === undefined) throw error;
+        // Older kernels than 6.0 know no such format.
+        readFormat = undefined;
+        return openOn(cpu);
       }
-    });
+    };
+    return openOnCpus(limit, openOn);
+  }
+
+  /** How many records had no place; undefined when the kernel does not say. */
+  #lost(): number | undefined {
+    try {
+      return perfLost(this.event) + perfLost(this.quiet);
+    } catch (error) {
+      // A security module may forbid it, and the CPU may be offline.
+      if (error instanceof SyscallError) return undefined;
+      throw error;
+    }
   }
 
   close(): void {
@@ -94,6 +117,7 @@ export class PerfEvents {
 function openEvent(
   open: typeof perfEventOpen,
   cpu: number,
+  readFormat: number | undefined,
   wakeup: { wakeupEvents: number } | { wakeupWatermark: number },
 ): FileDescriptor {
   const attributes = {
@@ -101,6 +125,7 @@ function openEvent(
     config: PerfSoftware.BPF_OUTPUT,
     samplePeriod: 1,
     sampleType: PerfSample.RAW,
+    readFormat,
     ...wakeup,
   };
   return open(attributes, -1, cpu, undefined, 0, `perf event of CPU ${cpu}`);

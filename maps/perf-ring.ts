@@ -5,6 +5,10 @@
  * A page of the kernel's (`struct perf_event_mmap_page`) comes before the data, which is mapped once:
  * a record may go on at the beginning, and is copied then. Positions count bytes as in `ring.ts`.
  *
+ * The kernel tells of a loss with the next record that has room, which may never come. So a buffer that
+ * was too full for the largest record is asked about when it has been read empty; what is told then is
+ * taken off what the kernel tells later.
+ *
  * @module
  */
 
@@ -25,6 +29,8 @@ import type { RecordCallback } from "./reading.ts";
 /** Of `PERF_RECORD_LOST`: header and u64 id; of `PERF_RECORD_LOST_SAMPLES`: the header. A u64 count follows. */
 const LOST_COUNT = 16;
 const LOST_SAMPLES_COUNT = 8;
+/** Bytes of the former, which a record that follows needs as well. */
+const LOST_SIZE = 24;
 const LARGEST_RECORD = 0x1_0000;
 
 /** Where the u16 `size` is in the second word of a header. */
@@ -34,6 +40,7 @@ const SIZE_SHIFT = hostLittleEndian ? 16 : 0;
 const RECORDS = 0;
 const BYTES = 1;
 const LOST = 2;
+const TOLD_BY_KERNEL = 3;
 
 /** The consumer's side of one perf buffer; there must be only one in use for a buffer at a time. */
 export class PerfRing implements RecordCursor {
@@ -58,7 +65,15 @@ export class PerfRing implements RecordCursor {
   readonly #dataView: DataView;
   readonly #mask: number;
   /** As those of `Ring`. */
-  readonly #counts: Float64Array = new Float64Array(3);
+  readonly #counts: Float64Array = new Float64Array(4);
+  readonly #askLost: (() => number | undefined) | undefined;
+  /**
+   * Fewer bytes that wait leave room for any record, but for one that is larger than half of a buffer of
+   * less than 128 KiB.
+   */
+  readonly #safe: number;
+  /** Whether records may have been lost of which nothing was told. */
+  #suspect = false;
   #copy: { bytes: Uint8Array; view: DataView } | undefined;
   /** How far the kernel had written when it was last asked, its low half. */
   #end: number;
@@ -71,10 +86,18 @@ export class PerfRing implements RecordCursor {
   #stored: number;
   #high: number;
 
-  /** `memory` is the page and the data behind it, whose size is a power of two. */
-  constructor(memory: ArrayBuffer, page: number, cpu: number) {
+  /**
+   * `memory` is the page and the data behind it, whose size is a power of two. `askLost` gives how many
+   * records had no room so far, where the kernel says that.
+   */
+  constructor(memory: ArrayBuffer, page: number, cpu: number, askLost?: () => number | undefined) {
+    this.#askLost = askLost;
     this.cpu = cpu;
     this.size = memory.byteLength - page;
+    this.#safe =
+      askLost === undefined
+        ? Number.POSITIVE_INFINITY
+        : Math.max(this.size >>> 1, this.size - LARGEST_RECORD) - LOST_SIZE;
     this.#head = new Int32Array(memory, HEAD, 2);
     this.#tail64 = new BigInt64Array(memory, TAIL, 1);
     this.#words = new Int32Array(memory, page);
@@ -101,9 +124,14 @@ export class PerfRing implements RecordCursor {
     return this.#counts[BYTES]!;
   }
 
-  /** Events lost in all. */
+  /** Events lost in all; those that no record tells yet only where the kernel counts them. */
   get allLost(): number {
-    return this.#counts[LOST]!;
+    return Math.max(this.#counts[LOST]!, this.#askLost?.() ?? 0);
+  }
+
+  /** Whether {@link advance} and {@link walk} may have a loss to tell that is in no record. */
+  get suspect(): boolean {
+    return this.#suspect;
   }
 
   /** Bytes that wait now. */
@@ -133,6 +161,9 @@ export class PerfRing implements RecordCursor {
     if (position === this.#stored) return;
     if (position >>> 0 < this.#stored >>> 0) this.#high = (this.#high + 1) | 0;
     Atomics.store(this.#tail64, 0, (BigInt(this.#high) << 32n) | BigInt(position >>> 0));
+    // Looked at after the store: what found no room did so with the position of before.
+    const head = Atomics.load(this.#head, hostLittleEndian ? 0 : 1);
+    if ((head - this.#stored) >>> 0 >= this.#safe) this.#suspect = true;
     this.#stored = position;
   }
 
@@ -247,27 +278,50 @@ export class PerfRing implements RecordCursor {
   #advanceOver(): boolean {
     for (;;) {
       const left = this.available;
-      if (left === 0) return false;
+      if (left === 0) return this.#unwritten();
       const at = this.#at & this.#mask;
       const size = sizeIn(this.#words[(at >>> 2) + 1]!);
       if (size < HEADER || (size & 7) !== 0 || size > left) throw this.#corrupt(at, size);
       const type = this.#words[at >>> 2]!;
       const isLoss = type === RECORD_LOST || type === RECORD_LOST_SAMPLES;
       if (type === RECORD_SAMPLE) this.#sample(at, size);
-      else if (isLoss) this.#loss(at, type);
+      const isShown = type === RECORD_SAMPLE || (isLoss && this.#loss(at, type));
       this.#goTo(at + size, left - size);
       if (type === RECORD_SAMPLE) this.count(1, this.length);
-      if (type === RECORD_SAMPLE || isLoss) return true;
+      if (isShown) return true;
     }
   }
 
-  #loss(at: number, type: number): void {
+  /** Whether the kernel tells here of more than was told already. */
+  #loss(at: number, type: number): boolean {
     const count = at + (type === RECORD_LOST ? LOST_COUNT : LOST_SAMPLES_COUNT);
-    this.lost = Number(this.#dataView.getBigUint64(count & this.#mask, hostLittleEndian));
-    this.#counts[LOST]! += this.lost;
+    this.#counts[TOLD_BY_KERNEL]! += Number(
+      this.#dataView.getBigUint64(count & this.#mask, hostLittleEndian),
+    );
+    return this.#tell(this.#counts[TOLD_BY_KERNEL]!);
+  }
+
+  /** Whether records were lost behind the last one, which no record tells yet. */
+  #unwritten(): boolean {
+    this.release();
+    // Records that came since stand before, or tell, what was lost.
+    if (!this.#suspect || this.backlog > 0) return false;
+    const all = this.#askLost?.();
+    if (this.backlog > 0) return false;
+    this.#suspect = false;
+    return all !== undefined && this.#tell(all);
+  }
+
+  /** Makes what is not told of so many losses the current record; false when there is nothing. */
+  #tell(all: number): boolean {
+    const lost = all - this.#counts[LOST]!;
+    if (lost <= 0) return false;
+    this.#counts[LOST] = all;
+    this.lost = lost;
     this.offset = 0;
     this.length = 0;
     this.#inPlace();
+    return true;
   }
 
   #inPlace(): void {

@@ -59,7 +59,8 @@ export class PerfRings implements RecordSource {
 
   get available(): number {
     let most = 0;
-    for (const ring of this.rings) most = Math.max(most, ring.available);
+    // A loss that no record tells is something to be taken as well.
+    for (const ring of this.rings) most = Math.max(most, ring.available, ring.suspect ? 1 : 0);
     return most;
   }
 

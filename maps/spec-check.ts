@@ -8,6 +8,7 @@
  */
 
 import { MapSpecError } from "../src/error.ts";
+import { didYouMean, nearMatches } from "../src/near-matches.ts";
 import type { MapSpec } from "../src/spec/types.ts";
 import { MapType, nameOf } from "../src/uapi.ts";
 
@@ -38,7 +39,11 @@ export function requireSound(spec: MapSpec): void {
     if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= UINT32_MAX) {
       continue;
     }
-    throw new MapSpecError(name, field, `is ${shown(value)}, not a 32-bit number`);
+    throw new MapSpecError(
+      name,
+      field,
+      `is ${shown(value)}, not a 32-bit number${field === "type" ? numberOfType(value) : ""}`,
+    );
   }
   if (typeof mapExtra !== "bigint" || mapExtra < 0n || mapExtra > UINT64_MAX) {
     throw new MapSpecError(name, "mapExtra", `is ${shown(mapExtra)}, not a 64-bit bigint`);
@@ -70,6 +75,15 @@ export function templateOf({ name, type, inner }: MapSpec): MapSpec {
 }
 
 /** A value of any kind, such as `"4"` or `4n`. */
+/** What stands for a map type that is named instead. */
+function numberOfType(value: unknown): string {
+  const names = Object.keys(MapType);
+  const name = typeof value === "string" ? value.replace(/^BPF_MAP_TYPE_/, "").toUpperCase() : "";
+  if (names.includes(name)) return `: MapType.${name} is the number of that type`;
+  const hint = didYouMean(nearMatches(name, names).map((near) => `MapType.${near}`));
+  return `, such as MapType.HASH${hint}`;
+}
+
 function shown(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value);

@@ -147,6 +147,21 @@ test("members that do not fit the system call are refused by their names", () =>
   assert.equal([flags, mapExtra], [0xffff_ffff, 2n ** 64n - 1n]);
 });
 
+test("a type that is named by its text is told by its constant", () => {
+  for (const [type, message] of [
+    ["hash", /type is "hash", not a 32-bit number: MapType\.HASH is the number of that type$/],
+    ["BPF_MAP_TYPE_LRU_HASH", /: MapType\.LRU_HASH is the number of that type$/],
+    ["ringbuff", /, such as MapType\.HASH; did you mean "MapType\.RINGBUF"\?$/],
+    [undefined, /, such as MapType\.HASH$/],
+  ] as const) {
+    assert.throws(
+      () => defineMap(mapSpec({ type: type as never }), machine),
+      (error: unknown) => error instanceof MapSpecError && message.test(error.message),
+      String(type),
+    );
+  }
+});
+
 test("a map of maps needs a template, which holds no maps", () => {
   const outer = mapSpec({ name: "outer", type: MapType.HASH_OF_MAPS });
   const refused = (spec: MapSpec, message: RegExp) =>

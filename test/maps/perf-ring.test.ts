@@ -141,6 +141,70 @@ test("a loop decodes samples, and ends before a loss and a record that wraps", (
   assert.is(producer.tail, producer.head);
 });
 
+test("what the kernel counted and no record tells is told behind the last record, once", () => {
+  const producer = new Producer();
+  let counted: number | undefined = 0;
+  let asked = 0;
+  const ring = new PerfRing(producer.memory, PAGE, 0, () => {
+    asked++;
+    return counted;
+  });
+  const rings = new PerfRings([ring]);
+  const fill = () => {
+    for (let value = 0; value < 9; value++) producer.sample(4, value);
+  };
+  producer.sample(4, 1);
+  assert.equal([drain(rings).length, asked], [1, 0], "there was room: nobody is asked");
+  fill();
+  counted = 5;
+  assert.is(drain(rings).at(-1), 5);
+  assert.equal([drain(rings), ring.allLost], [[], 5]);
+  asked = 0;
+  producer.lost(5n);
+  producer.sample(4, 2);
+  assert.equal(drain(rings), [[2, 2, 2, 2]], "the record tells what was told");
+  producer.lost(3n);
+  producer.sample(4, 3);
+  assert.equal(drain(rings), [3, [3, 3, 3, 3]]);
+  assert.is(asked, 0);
+  fill();
+  counted = 12;
+  assert.is(ring.allLost, 12, "statistics do not wait");
+  // A record that comes while the last ones are taken: what was lost is told before it by the kernel.
+  let isFirst = true;
+  const seen: number[] = [];
+  rings.snapshot();
+  rings.walk((_, __, length) => {
+    if (!isFirst) return void seen.push(length === 0 ? rings.lost : length);
+    isFirst = false;
+    rings.release();
+    producer.lost(4n);
+    producer.sample(4, 4);
+  }, 99);
+  assert.equal(seen, new Array(8).fill(4));
+  assert.equal(drain(rings), [4, [4, 4, 4, 4]]);
+  fill();
+  counted = undefined;
+  assert.ok(
+    drain(rings).every((each) => typeof each !== "number"),
+    "a kernel that does not count",
+  );
+});
+
+test("a walk that ends with the last record, and a turn of arrays, have the loss to take", () => {
+  const producer = new Producer();
+  const rings = new PerfRings([new PerfRing(producer.memory, PAGE, 0, () => 7)]);
+  for (let value = 0; value < 15; value++) producer.sample(4, value);
+  rings.snapshot();
+  assert.is(
+    rings.walk(() => {}, 15),
+    15,
+  );
+  assert.ok(rings.available > 0);
+  assert.equal(drain(rings), [7]);
+  assert.is(rings.available, 0);
+});
+
 test("a loop goes on at the beginning, where no record wraps", () => {
   for (const start of [0n, 2n ** 31n - 256n, 2n ** 32n - 256n]) {
     const producer = new Producer(start);
