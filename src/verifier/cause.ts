@@ -5,6 +5,7 @@
  */
 
 import type { Reference } from "../spec/types.ts";
+import { CAP_SYS_ADMIN } from "../sys/capabilities.ts";
 import { nameOf, ProgramType } from "../uapi.ts";
 import type { LogStep, VerifierLog } from "./log.ts";
 import { type Origin, originOf } from "./origin.ts";
@@ -98,6 +99,13 @@ export class Facts {
 
   get kernel(): KernelFacts {
     return this.#kernel();
+  }
+
+  /** Whether this process has a capability, or CAP_SYS_ADMIN; undefined where that is not known. */
+  has(capability: bigint): boolean | undefined {
+    const { capabilities } = this.kernel;
+    if (capabilities === undefined) return undefined;
+    return (((capabilities >> capability) | (capabilities >> CAP_SYS_ADMIN)) & 1n) === 1n;
   }
 
   /** The program's type as the kernel calls it, such as `socket_filter`. */

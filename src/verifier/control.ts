@@ -49,9 +49,8 @@ export const controlRules: readonly Rule[] = [
         ? { ...RECURSION, slot: Number(from) }
         : {
             kind: "loop",
-            problem:
-              "there is a loop, which this kernel does not take from a loader without privileges",
-            hint: "unroll it (#pragma unroll), or load with CAP_BPF and CAP_PERFMON",
+            problem: "there is a loop, which takes CAP_BPF",
+            hint: "unroll it (#pragma unroll), or load with CAP_BPF (or CAP_SYS_ADMIN)",
             slot: Number(from),
           },
   },

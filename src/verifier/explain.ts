@@ -10,10 +10,12 @@ import { helperRules } from "./helpers.ts";
 import { kernelRules, poisoned } from "./kernel.ts";
 import { memoryRules } from "./memory.ts";
 import { pointerRules } from "./pointers.ts";
+import { privilegeRules } from "./privileges.ts";
 import { referenceRules } from "./references.ts";
 
 const RULES: readonly Rule[] = [
   ...referenceRules,
+  ...privilegeRules,
   ...pointerRules,
   ...memoryRules,
   ...controlRules,

@@ -8,6 +8,7 @@ import { helperName, helperSince } from "../asm/index.ts";
 import { MapType, nameOf } from "../uapi.ts";
 import type { Cause, Facts, Rule } from "./cause.ts";
 import { afterRelease, nullPointer, typeText } from "./pointers.ts";
+import { withoutPerfmon } from "./privileges.ts";
 import { releases } from "./release.ts";
 
 /** Functions that read the kernel's memory, which lockdown forbids. */
@@ -42,10 +43,12 @@ function missingHelper(name: string, number: number, facts: Facts): Cause {
     };
   }
   if (SLEEPS.test(text) && facts.complaint.startsWith("unknown func")) return sleeps(text);
+  const lacking = withoutPerfmon(facts, text);
+  if (lacking !== undefined) return lacking;
   return {
     kind: "helper-not-allowed",
     problem: `programs of type ${facts.typeName} may not call ${text}`,
-    hint: "call it in a program of a type that has it; some are only there with CAP_PERFMON, in sleepable programs or on newer kernels",
+    hint: "call it in a program of a type that has it; some are only there in sleepable programs or on newer kernels",
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CAP_PERFMON } from "../sys/capabilities.ts";
 import type { Cause, Facts, Rule } from "./cause.ts";
 import { typeText } from "./pointers.ts";
 
@@ -251,7 +252,11 @@ function uninitialisedStack(facts: Facts, size: string): Cause {
   return {
     kind: "uninitialised",
     problem: `bytes of the stack (${size} are asked for) are ${use} before they were written`,
-    hint: "give the variable a value where it is declared; gaps between members count, which __builtin_memset() fills",
+    hint: `give the variable a value where it is declared; gaps between members count, which __builtin_memset() fills${
+      facts.has(CAP_PERFMON) === false && !facts.isOlderThan("6.3")
+        ? "; with CAP_PERFMON the kernel takes it as it is"
+        : ""
+    }`,
   };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { LOAD_ATTEMPTS, type ProgramLoadAttributes } from "../sys/bpf.ts";
-import { CAP_BPF, CAP_SYS_ADMIN } from "../sys/capabilities.ts";
+import { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN } from "../sys/capabilities.ts";
 import { AttachType, nameOf, ProgramType } from "../uapi.ts";
 import type { KernelFacts } from "./cause.ts";
 
@@ -16,8 +16,6 @@ const ENOMEM = 12;
 const EINVAL = 22;
 /** The kernel's own number for what it does not support. */
 const ENOTSUPP = 524;
-const CAP_NET_ADMIN = 12n;
-const CAP_PERFMON = 38n;
 /** Instructions that a loader without privileges may have, and any other. */
 const MAX_UNPRIVILEGED = 4096;
 const MAX_INSTRUCTIONS = 1_000_000;

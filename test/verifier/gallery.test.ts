@@ -9,9 +9,18 @@ import * as assert from "uvu/assert";
 import { CollectionSpec } from "../../src/collection.ts";
 import { VerifierError } from "../../src/error.ts";
 import type { ProgramSpec } from "../../src/spec/index.ts";
+import { CAP_PERFMON, CAP_SYS_ADMIN } from "../../src/sys/capabilities.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { isOlderThan, kernelTest } from "../helper/kernel.ts";
-import { loads, type Refused, refused, refusedSince64, type Verdict } from "./gallery.ts";
+import { withoutCapabilities } from "./fewer-capabilities.ts";
+import {
+  loads,
+  type Refused,
+  refused,
+  refusedSince64,
+  refusedWithoutPerfmon,
+  type Verdict,
+} from "./gallery.ts";
 
 const gallery = suite("verifier/gallery");
 
@@ -80,6 +89,13 @@ for (const [program, row] of Object.entries(refusedSince64)) {
   );
 }
 
+for (const [program, row] of Object.entries(refusedWithoutPerfmon)) {
+  kernelTest(gallery, `privileges: ${program}, without CAP_PERFMON`, () => {
+    only("privileges", program).loadSync().close();
+    withoutCapabilities([CAP_PERFMON, CAP_SYS_ADMIN], () => check("privileges", program, row));
+  });
+}
+
 for (const [object, programs] of Object.entries(loads)) {
   for (const program of programs) {
     kernelTest(gallery, `${object}: ${program} loads, what is missing is never reached`, () => {
@@ -96,7 +112,7 @@ gallery("docs/verifier.md shows what is said, and lines that are there", () => {
   );
   let count = 0;
   for (const [, program = "", problem = "", object = "", line, text, hint = ""] of shown) {
-    const row = refused[object]?.[program];
+    const row = refused[object]?.[program] ?? refusedWithoutPerfmon[program];
     assert.ok(row !== undefined, `${object} has no ${program}`);
     assert.match(problem, row.problem);
     assert.match(hint, row.hint ?? /./);
@@ -107,10 +123,10 @@ gallery("docs/verifier.md shows what is said, and lines that are there", () => {
 });
 
 gallery("every program of the fixtures is in the gallery", () => {
-  for (const object of [...Object.keys(refused), "kptr"]) {
+  for (const object of [...Object.keys(refused), "kptr", "privileges"]) {
     const spec = CollectionSpec.fromFile(fixturePath(`verifier/${object}.el.o`));
     const known = [
-      ...Object.keys(refused[object] ?? refusedSince64),
+      ...Object.keys(refused[object] ?? { ...refusedSince64, ...refusedWithoutPerfmon }),
       ...(loads[object] ?? []),
       "kptr_read",
     ];

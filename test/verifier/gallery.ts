@@ -365,6 +365,31 @@ export const refused: Readonly<Record<string, Readonly<Record<string, Refused>>>
   },
 };
 
+/** Programs that only loaders with CAP_PERFMON may have. */
+export const refusedWithoutPerfmon: Readonly<Record<string, Refused>> = {
+  packet_length: {
+    kind: "kernel-policy",
+    problem: /^subtracting a pointer from another takes CAP_PERFMON, which this process lacks$/,
+    hint: /^load with CAP_PERFMON .*, or .*bpf_xdp_get_buff_len\(\)/,
+  },
+  pointer_compared: {
+    kind: "kernel-policy",
+    problem:
+      /^comparing a pointer with anything but NULL takes CAP_PERFMON, which this process lacks$/,
+    hint: /^load with CAP_PERFMON/,
+  },
+  pointer_kept: {
+    kind: "kernel-policy",
+    problem: /^giving away an address of the kernel takes CAP_PERFMON, which this process lacks$/,
+    hint: /do not return or store pointers$/,
+  },
+  message_printed: {
+    kind: "kernel-policy",
+    problem: /^calling bpf_trace_printk takes CAP_PERFMON, which this process lacks$/,
+    hint: /or leave the call out$/,
+  },
+};
+
 /** Pointers to kernel objects in maps; Linux 5.19, and by the tag that stands there 6.4. */
 export const refusedSince64: Readonly<Record<string, Refused>> = {
   kptr_assigned: {

@@ -72,6 +72,52 @@ function linesOf(texts: Record<number, string>): ProgramLine[] {
   }));
 }
 
+test("what only loaders with few privileges are refused names the capability", () => {
+  const perfmon = [
+    "R2 partial copy of pointer",
+    "R1 pointer arithmetic prohibited",
+    "R3 pointer comparison prohibited",
+    "R0 leaks addr as return value",
+    "R1 pointer -= pointer prohibited",
+    "leaking pointer from stack off -8",
+    "attempt to corrupt spilled pointer on stack",
+    "R2 tried to add from different maps, paths or scalars, pointer arithmetic with it prohibited for !root",
+    "R4 variable offset stack access prohibited for !root, var_off=(0x0; 0x7)",
+    "'struct bpf_array' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN",
+    "bpf_array access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN",
+  ];
+  const step = "0: (1f) r1 -= r2\n";
+  const few = 1n << 39n;
+  for (const words of perfmon) {
+    const { kind, problem, hint } = refusal(step + words, { kernel: { capabilities: few } });
+    assert.is(kind, "kernel-policy", words);
+    assert.match(problem, / takes CAP_PERFMON, which this process lacks$/, words);
+    assert.match(hint ?? "", /^load with CAP_PERFMON \(or CAP_SYS_ADMIN\), or /);
+    const unknown = refusal(step + words, { kernel: { capabilities: undefined } });
+    assert.match(unknown.problem, / takes CAP_PERFMON$/);
+    // Such as of a container's own user namespace.
+    const elsewhere = refusal(step + words, { kernel: { capabilities: 1n << 21n } });
+    assert.match(elsewhere.problem, /CAP_PERFMON; that of a user namespace counts with a BPF/);
+  }
+  for (const words of [
+    "function calls to other bpf functions are allowed for CAP_BPF and CAP_SYS_ADMIN",
+    "loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN",
+  ]) {
+    const { problem } = refusal(words, { kernel: { capabilities: 1n << 12n } });
+    assert.match(problem, / takes CAP_BPF, which this process lacks$/);
+  }
+  assert.match(refusal("back-edge from insn 1 to 0").problem, /takes CAP_BPF$/);
+  const others = refusal("R1 pointer += pointer prohibited", { kernel: { capabilities: few } });
+  assert.is(others.kind, "pointer-arithmetic");
+  const unwritten =
+    "2: (85) call bpf_map_delete_elem#3\ninvalid read from stack R2 off -4+0 size 4";
+  assert.match(
+    refusal(unwritten, { kernel: { capabilities: few } }).hint ?? "",
+    /with CAP_PERFMON/,
+  );
+  assert.not.match(refusal(unwritten).hint ?? "", /CAP_PERFMON/);
+});
+
 test("EPERM: the capabilities that the process lacks", () => {
   const CAP_BPF = 1n << 39n;
   const error = errorOf({ errno: EPERM, kernel: { capabilities: CAP_BPF } });
