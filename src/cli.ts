@@ -9,6 +9,7 @@
 
 import { type Command, CommandError, noSuch } from "./cli/command.ts";
 import { commandHelp, help } from "./cli/help.ts";
+import { endRunning } from "./cli/interrupt.ts";
 import { explain, say } from "./cli/output.ts";
 
 /** Each command is read only when it is asked for. */
@@ -68,16 +69,21 @@ function unknown(name: string): CommandError {
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader that goes away, such as `| head`, is no error; a full disk is.
-  if (error.code === "EPIPE") process.exit();
-  say(`ebpf: writing to stdout: ${error.code}`);
-  process.exit(1);
+  const isGone = error.code === "EPIPE";
+  if (!isGone && process.exitCode !== 1) {
+    say(`ebpf: writing to stdout: ${error.code}`);
+    process.exitCode = 1;
+  }
+  // What runs takes back what it attached: the kernel does not do that for routes and filters.
+  if (!endRunning()) process.exit();
 });
 // Nobody is left to tell.
 process.stderr.on("error", () => {});
 
 const args = process.argv.slice(2);
 try {
-  process.exitCode = await main(args);
+  const code = await main(args);
+  process.exitCode ||= code;
 } catch (error) {
   say(`ebpf${args[0] === undefined ? "" : ` ${args[0]}`}: ${explain(error)}`);
   process.exitCode = error instanceof CommandError ? 2 : 1;

@@ -28,7 +28,7 @@ const CAPABILITIES: readonly (readonly [bit: bigint, name: string, purpose: stri
   [
     21n,
     "CAP_SYS_ADMIN",
-    "objects by id, kprobes of older kernels; stands for CAP_BPF and CAP_PERFMON",
+    "objects by id, uprobes since Linux 6.16, kprobes of older kernels; stands for CAP_BPF and CAP_PERFMON",
   ],
   [24n, "CAP_SYS_RESOURCE", "lifting the limit of locked memory before Linux 5.11"],
 ];
@@ -51,9 +51,9 @@ export function judgeFacts(facts: Facts): Check[] {
     load("load a network program", facts.loadNetwork, "warning"),
     load("load a program at a function (fentry)", facts.fentry, "warning"),
     kernelBtf(facts),
-    mounted("bpf file system", facts.bpffs, "pins"),
+    mounted("bpf file system", facts.bpffs, "pins", facts),
     tracefs(facts),
-    mounted("cgroup2", facts.cgroup2, "programs of control groups"),
+    mounted("cgroup2", facts.cgroup2, "programs of control groups", facts),
     unprivileged(facts),
     paranoid(facts),
     kptr(facts),
@@ -62,8 +62,8 @@ export function judgeFacts(facts: Facts): Check[] {
     memlock(facts),
     jit(facts),
     ftrace(facts),
-    probing("kprobes", facts.hasKprobes, "CONFIG_KPROBE_EVENTS"),
-    probing("uprobes", facts.hasUprobes, "CONFIG_UPROBE_EVENTS"),
+    probing("kprobes", facts.hasKprobes, "CONFIG_KPROBE_EVENTS", facts),
+    probing("uprobes", facts.hasUprobes, "CONFIG_UPROBE_EVENTS", facts),
     configuration(facts),
     leftovers(facts),
   ];
@@ -76,6 +76,17 @@ function check(
   advice: string | null = null,
 ): Check {
   return { name, state, found, advice };
+}
+
+type Root = "proc" | "sys";
+const MOUNTS: Readonly<Record<Root, string>> = {
+  proc: "`mount -t proc proc /proc`",
+  sys: "`mount -t sysfs sysfs /sys`",
+};
+
+/** What cannot be told, since it is read from a file system that is not mounted. */
+function unseen(name: string, root: Root): Check {
+  return check(name, "unknown", `cannot be told: /${root} is not mounted`, MOUNTS[root]);
 }
 
 function has(set: bigint, bit: bigint): boolean {
@@ -91,7 +102,8 @@ function kernel({ release, architecture }: Facts): Check {
   return isOld ? check("kernel", "warning", found, advice) : check("kernel", "ok", found);
 }
 
-function capabilities({ capabilities }: Facts): Check {
+function capabilities({ capabilities, hasProc }: Facts): Check {
+  if (capabilities === undefined && !hasProc) return unseen("capabilities", "proc");
   if (capabilities === undefined) {
     return check(
       "capabilities",
@@ -116,8 +128,9 @@ function capabilities({ capabilities }: Facts): Check {
     : check("capabilities", isFatal ? "problem" : "warning", found, advice);
 }
 
-function userNamespace({ isInitialUserNamespace }: Facts): Check {
+function userNamespace({ isInitialUserNamespace, hasProc }: Facts): Check {
   const name = "user namespace";
+  if (!hasProc) return unseen(name, "proc");
   if (isInitialUserNamespace === undefined) return check(name, "unknown", "cannot be told");
   if (isInitialUserNamespace) return check(name, "ok", "the machine's own");
   const advice =
@@ -125,7 +138,8 @@ function userNamespace({ isInitialUserNamespace }: Facts): Check {
   return check(name, "problem", "one of a container", advice);
 }
 
-function seccomp({ seccomp }: Facts): Check {
+function seccomp({ seccomp, hasProc }: Facts): Check {
+  if (!hasProc) return unseen("seccomp", "proc");
   if (seccomp === undefined) return check("seccomp", "unknown", "cannot be told");
   if (seccomp === 0) return check("seccomp", "ok", "no filters");
   const advice =
@@ -148,32 +162,37 @@ function load(name: string, answer: FeatureAnswer, severity: CheckState): Check 
   return check(name, refused ? severity : "unknown", found, advice);
 }
 
-function kernelBtf({ kernelBtf }: Facts): Check {
+function kernelBtf({ kernelBtf, hasSys }: Facts): Check {
   const name = "types of the kernel (BTF)";
+  if (!hasSys) return unseen(name, "sys");
   if (kernelBtf.state === "supported") return check(name, "ok", "/sys/kernel/btf/vmlinux");
   const advice =
     "CO-RE needs them: give those of this very kernel as option btf, or boot a kernel with CONFIG_DEBUG_INFO_BTF";
   return check(name, "problem", kernelBtf.reason, advice);
 }
 
-function mounted(name: string, place: Place, purpose: string): Check {
+function mounted(name: string, place: Place, purpose: string, { hasProc }: Facts): Check {
   if ("path" in place) return check(name, "ok", place.path);
+  // /proc/self/mountinfo lists what is mounted.
+  if (!hasProc) return unseen(name, "proc");
   const command = /`([^`]+)`/.exec(place.missing)?.[1];
   const advice = command === undefined ? place.missing : `\`${command}\`, for ${purpose}`;
   return check(name, "warning", "not mounted", advice);
 }
 
-function tracefs({ tracefs, eventsReadable }: Facts): Check {
+function tracefs(facts: Facts): Check {
+  const { tracefs, eventsReadable } = facts;
   const purpose = "tracepoints, and kprobes of kernels before 4.17";
   const name = "tracefs";
-  if (!("path" in tracefs)) return mounted(name, tracefs, purpose);
+  if (!("path" in tracefs)) return mounted(name, tracefs, purpose, facts);
   if (eventsReadable) return check(name, "ok", tracefs.path);
   const advice = `${tracefs.path}/events may not be read by this process, which takes root or CAP_DAC_READ_SEARCH: tracepoints cannot be found`;
   return check(name, "warning", `${tracefs.path}, unreadable`, advice);
 }
 
-function unprivileged({ unprivilegedBpfDisabled: value }: Facts): Check {
+function unprivileged({ unprivilegedBpfDisabled: value, hasProc }: Facts): Check {
   const name = "kernel.unprivileged_bpf_disabled";
+  if (!hasProc) return unseen(name, "proc");
   if (value === undefined) return check(name, "unknown", "cannot be read");
   const meaning = value === 0 ? "anybody may load socket filters" : "only with CAP_BPF";
   const advice = "`sysctl kernel.unprivileged_bpf_disabled=2` closes a way of attack";
@@ -185,8 +204,15 @@ function unprivileged({ unprivilegedBpfDisabled: value }: Facts): Check {
   );
 }
 
-function paranoid({ perfEventParanoid: value, capabilities = 0n }: Facts): Check {
+function paranoid({
+  perfEventParanoid: value,
+  capabilities = 0n,
+  hasProc,
+  hasSysctls,
+}: Facts): Check {
   const name = "kernel.perf_event_paranoid";
+  if (!hasProc) return unseen(name, "proc");
+  if (value === undefined && !hasSysctls) return check(name, "unknown", "there is no /proc/sys");
   if (value === undefined) {
     return check(
       name,
@@ -209,8 +235,9 @@ function paranoid({ perfEventParanoid: value, capabilities = 0n }: Facts): Check
   );
 }
 
-function kptr({ kptrRestrict: value }: Facts): Check {
+function kptr({ kptrRestrict: value, hasProc }: Facts): Check {
   const name = "kernel.kptr_restrict";
+  if (!hasProc) return unseen(name, "proc");
   if (value === undefined) return check(name, "unknown", "cannot be read");
   const advice =
     "symbols without types (.ksyms) have no address; `sysctl kernel.kptr_restrict=1` shows them to root";
@@ -219,8 +246,9 @@ function kptr({ kptrRestrict: value }: Facts): Check {
     : check(name, "warning", `${value}: nobody sees addresses`, advice);
 }
 
-function lockdown({ lockdown }: Facts): Check {
+function lockdown({ lockdown, hasSys }: Facts): Check {
   const name = "lockdown";
+  if (!hasSys) return unseen(name, "sys");
   if (lockdown === undefined) return check(name, "ok", "none, or not to be seen");
   if (lockdown === "none") return check(name, "ok", lockdown);
   const advice =
@@ -230,8 +258,9 @@ function lockdown({ lockdown }: Facts): Check {
     : check(name, "warning", `${lockdown}: programs may not write users' memory`, advice);
 }
 
-function securityModules({ securityModules }: Facts): Check {
+function securityModules({ securityModules, hasSys }: Facts): Check {
   const name = "security modules";
+  if (!hasSys) return unseen(name, "sys");
   if (securityModules === undefined)
     return check(
       name,
@@ -261,8 +290,9 @@ function memlock({ memlock, memoryCgroups }: Facts): Check {
   return check(name, "warning", limit, advice);
 }
 
-function jit({ jitEnable, jitHarden }: Facts): Check {
+function jit({ jitEnable, jitHarden, hasProc }: Facts): Check {
   const name = "compiler (JIT)";
+  if (!hasProc) return unseen(name, "proc");
   if (jitEnable === undefined)
     return check(name, "unknown", "net.core.bpf_jit_enable cannot be read");
   if (jitEnable === 0) {
@@ -274,8 +304,11 @@ function jit({ jitEnable, jitHarden }: Facts): Check {
   return check(name, "ok", hardened ? `on, hardened (${jitHarden})` : "on");
 }
 
-function ftrace({ ftraceEnabled }: Facts): Check {
+function ftrace({ ftraceEnabled, hasProc, hasSysctls }: Facts): Check {
   const name = "kernel.ftrace_enabled";
+  if (!hasProc) return unseen(name, "proc");
+  if (ftraceEnabled === undefined && !hasSysctls)
+    return check(name, "unknown", "there is no /proc/sys");
   if (ftraceEnabled === undefined) {
     return check(
       name,
@@ -293,14 +326,10 @@ function ftrace({ ftraceEnabled }: Facts): Check {
   );
 }
 
-function probing(name: string, isThere: boolean, option: string): Check {
+function probing(name: string, isThere: boolean, option: string, { hasSys }: Facts): Check {
   if (isThere) return check(name, "ok", "there");
-  return check(
-    name,
-    "warning",
-    "not there",
-    `they need a kernel with ${option}, and sysfs mounted on /sys`,
-  );
+  if (!hasSys) return unseen(name, "sys");
+  return check(name, "warning", "not there", `they need a kernel with ${option}`);
 }
 
 function configuration({ config }: Facts): Check {
@@ -319,7 +348,8 @@ function configuration({ config }: Facts): Check {
 function leftovers({ pins, probes, orphanedProbes }: Facts): Check {
   const name = "left behind";
   const pinned = pins === undefined ? "pins cannot be counted" : `${pins} pins`;
-  const found = `${pinned}, ${probes} probes in tracefs`;
+  const probed = probes === undefined ? "probes cannot be counted" : `${probes} probes in tracefs`;
+  const found = `${pinned}, ${probed}`;
   const [first] = orphanedProbes;
   if (first === undefined) return check(name, "ok", found);
   const advice =

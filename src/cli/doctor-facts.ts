@@ -23,6 +23,11 @@ const MAX_PINS = 10_000;
 export interface Facts {
   readonly release: KernelRelease;
   readonly architecture: string;
+  /** Whether there is a /proc and a /sys, without which what is read from there is unknown. */
+  readonly hasProc: boolean;
+  readonly hasSys: boolean;
+  /** Whether there is /proc/sys, which a /proc of processes alone does not have. */
+  readonly hasSysctls: boolean;
   /** Whether the simplest program, one for tracing, one for packets, and one at a function load. */
   readonly load: FeatureAnswer;
   readonly loadTracing: FeatureAnswer;
@@ -57,9 +62,10 @@ export interface Facts {
   readonly hasUprobes: boolean;
   /** Values of the options in {@link CONFIG_OPTIONS}, null when not set; undefined when it cannot be read. */
   readonly config: Readonly<Record<string, string | null>> | undefined;
+  /** Without those that the kernel makes. */
   readonly pins: number | undefined;
   /** How many probes there are in tracefs, and the names of ours whose process has ended. */
-  readonly probes: number;
+  readonly probes: number | undefined;
   readonly orphanedProbes: readonly OrphanedProbe[];
 }
 
@@ -85,6 +91,9 @@ export function collectFacts(): Facts {
     loadNetwork: haveProgramType(ProgramType.XDP),
     fentry: haveFeature("fentry"),
     kernelBtf: haveFeature("kernel_btf"),
+    hasProc: existsSync("/proc/self"),
+    hasSys: existsSync("/sys/kernel"),
+    hasSysctls: existsSync("/proc/sys/kernel"),
     bpffs: pins,
     tracefs: tracing,
     cgroup2: place(cgroup2),
@@ -106,7 +115,7 @@ export function collectFacts(): Facts {
     hasUprobes: existsSync("/sys/bus/event_source/devices/uprobe"),
     config: config(),
     pins: "path" in pins ? countPins(pins.path) : undefined,
-    ...("path" in tracing ? probesIn(tracing.path) : { probes: 0, orphanedProbes: [] }),
+    ...("path" in tracing ? probesIn(tracing.path) : { probes: undefined, orphanedProbes: [] }),
   };
 }
 
@@ -165,15 +174,18 @@ function config(): Record<string, string | null> | undefined {
   }
 }
 
-/** Names below a folder that are no folders. */
-function countPins(root: string): number | undefined {
+/** Iterators that the kernel itself pins in a file system where it is mounted: kernel/bpf/preload (Linux 5.10). */
+const PRELOADED = ["maps.debug", "progs.debug"];
+
+/** Names below a folder that are no folders, but for those of the kernel's own. */
+export function countPins(root: string): number | undefined {
   let count = 0;
   const folders = [root];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     try {
       for (const entry of readdirSync(folder, { withFileTypes: true })) {
         if (entry.isDirectory()) folders.push(join(folder, entry.name));
-        else count++;
+        else if (folder !== root || !PRELOADED.includes(entry.name)) count++;
         if (count >= MAX_PINS) return count;
       }
     } catch {
@@ -187,11 +199,13 @@ const LISTS: readonly ProbeList[] = ["kprobe_events", "uprobe_events"];
 
 /** Probes in tracefs, such as `p:ebpf/probe_12_ab do_sys_open`: whoever made them has to remove them. */
 function probesIn(root: string): Pick<Facts, "probes" | "orphanedProbes"> {
+  // Without /proc nobody seems to run any more.
+  const isRunning = (pid: string) => existsSync(`/proc/${pid}`) || !existsSync("/proc/self");
   const found = LISTS.map((list) => ({ list, lines: (read(join(root, list)) ?? "").split("\n") }));
   return {
     probes: found.flatMap(({ lines }) => lines).filter((line) => line !== "").length,
     orphanedProbes: found.flatMap(({ list, lines }) =>
-      orphans(lines, (pid) => existsSync(`/proc/${pid}`)).map((name) => ({ list, name })),
+      orphans(lines, isRunning).map((name) => ({ list, name })),
     ),
   };
 }

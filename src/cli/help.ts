@@ -44,7 +44,7 @@ something that a program needs, or a file cannot be read; with --baseline, when 
   run: {
     usage: "run FILE",
     does: "load an object, attach its programs by section, and print its events",
-    details: `Where programs go whose sections do not say it:
+    details: `Where programs go whose sections do not say it; what no program of the object takes is an error:
 
   --interface NAME the network interface of XDP, tc, tcx and netkit programs
   --xdp-mode MODE  native, skb or offload; by default native where the driver can
@@ -71,26 +71,29 @@ What is printed, and for how long:
   --count N        end after N events
   --set NAME=VALUE give a constant or a variable its value before loading
   --as MAP=TYPE    decode the events of a ring buffer as this type of the object, such as 'struct event'
-  --dump MAP       print the contents of a map at the end
+  --dump NAME      print a map at the end, of a data section such as .bss its variables, or one variable
   --pin-path DIR   where maps that the object pins by name are found, or pinned; default /sys/fs/bpf
   --trace          print what programs write with bpf_printk, too
   --buffer SIZE    the room for events of each ring, or of each CPU, such as 64K or 1M
   --json           one JSON object a line
 
-Iterators are run once. Needs Linux, and root or CAP_BPF with CAP_PERFMON.
+Iterators are run once. SIGINT (Ctrl-C), SIGTERM and SIGHUP end it in good order, with exit code 0.
+Needs Linux, and root or CAP_BPF with CAP_PERFMON.
 `,
   },
   list: {
     usage: "list PATTERN…",
     does: "list places that programs can be attached to",
-    details: `  -v, --verbose    say what programs are given there, in C
+    details: `  -v, --verbose    say what programs are given there, in C, where types or the file say it; nothing does for
+                   kprobe, kretprobe, uprobe and uretprobe
   --json           one JSON value
 
 PATTERN is KIND:NAME with * and ?, such as tracepoint:sched:*, kprobe:*sys_open* or lsm:*. In files:
 uprobe:FILE:NAME, usdt:FILE:PROVIDER:NAME. Kinds: tracepoint, kprobe, kretprobe, fentry, fexit,
-rawtracepoint, tp_btf, iter, lsm, kfunc (what programs may call), uprobe, uretprobe, usdt. Without a
-kind all of the kernel's are looked through. Needs Linux and tracefs, which mostly only root may read;
-files need neither. Exit code 1 when nothing matches.
+rawtracepoint, tp_btf, iter, lsm, kfunc (what programs may call), uprobe, uretprobe, usdt. A kind
+alone stands for all of it. Without a kind all of the kernel's are looked through for names that match,
+whole or in their last part: sched_switch, *sched_switch or sched:sched_switch. Needs Linux and tracefs,
+which mostly only root may read; files need neither. Exit code 1 when nothing matches.
 `,
   },
   trace: {

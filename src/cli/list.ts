@@ -22,6 +22,11 @@ export const list: Command = async (args) => {
   const verbose = values.verbose === true;
   const lists = positionals.map((pattern) => look(pattern, verbose));
   for (const note of new Set(lists.flatMap(({ notes }) => notes))) say(note);
+  for (const [index, found] of lists.entries()) {
+    if (found.hooks.length > 0) continue;
+    const where = found.kinds.join(", ") || "nothing, for want of what is said above";
+    say(`nothing matches ${positionals[index]}; looked through: ${where}`);
+  }
   const hooks = lists.flatMap((found) => found.hooks);
   if (values.json === true) {
     printJson(hooks.map(({ kind, name, arguments: given }) => ({ kind, name, arguments: given })));

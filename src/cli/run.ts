@@ -12,10 +12,11 @@ import { type Collection, CollectionSpec } from "../collection.ts";
 import { BpfError } from "../error.ts";
 import type { LoadOptions } from "../load-options.ts";
 import { MapType } from "../uapi.ts";
-import { type Command, CommandError, noSuch, readArguments, requireFiles } from "./command.ts";
+import { type Command, CommandError, readArguments, requireFiles } from "./command.ts";
 import { interruptible } from "./interrupt.ts";
-import { plain, printText, say, toJson } from "./output.ts";
+import { printText, say, toJson } from "./output.ts";
 import { readObject } from "./read.ts";
+import { printContents, requireDumpable } from "./run-dump.ts";
 import { eventMaps, eventTypes, hints, printEvents } from "./run-events.ts";
 import {
   attachAt,
@@ -60,10 +61,7 @@ export const run: Command = async (args) => {
   const spec = new CollectionSpec(readObject(file).spec);
   const kconfig = setVariables(spec, assignments(values.set ?? [], "--set"));
   const types = eventTypes(spec, values.as ?? []);
-  for (const name of values.dump ?? []) {
-    if (spec.maps[name] !== undefined) continue;
-    throw new CommandError(noSuch("the object has no map", name, Object.keys(spec.maps)));
-  }
+  requireDumpable(values.dump ?? [], spec);
   const places = readPlaces(values, spec);
   setTargets(spec, values.target ?? []);
   requireTaken(values, spec);
@@ -108,7 +106,7 @@ export const run: Command = async (args) => {
         clearTimeout(timer);
       }
     }
-    for (const name of values.dump ?? []) dump(maps[name]!, json);
+    for (const name of values.dump ?? []) printContents(collection, name, json);
     return 0;
   });
 };
@@ -150,16 +148,4 @@ function printOutput(program: string, link: IteratorLink, json: boolean): void {
   const text = link.text();
   if (json) process.stdout.write(`${toJson({ program, text })}\n`);
   else printText(text);
-}
-
-function dump(map: BpfMap, json: boolean): void {
-  if (!("entries" in map) || typeof map.entries !== "function") {
-    throw new BpfError(`map ${map.name} has no entries to print`, { code: "ERR_NO_ENTRIES" });
-  }
-  for (const [key, value] of map.entries() as Iterable<[unknown, unknown]>) {
-    const line = json
-      ? toJson({ map: map.name, key, value })
-      : `${plain(map.name)}[${toJson(key)}] = ${toJson(value)}`;
-    process.stdout.write(`${line}\n`);
-  }
 }

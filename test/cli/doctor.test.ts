@@ -1,12 +1,20 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkText } from "../../src/cli/doctor.ts";
 import { type Check, capabilityNames, judgeFacts } from "../../src/cli/doctor-checks.ts";
 import { CONFIG_OPTIONS } from "../../src/cli/doctor-config.ts";
-import { type Facts, initialUserNamespace, memlock, orphans } from "../../src/cli/doctor-facts.ts";
+import {
+  countPins,
+  type Facts,
+  initialUserNamespace,
+  memlock,
+  orphans,
+} from "../../src/cli/doctor-facts.ts";
 import type { FeatureAnswer } from "../../src/features/index.ts";
 import { tracefs } from "../../src/sys/paths.ts";
 import { ProgramType } from "../../src/uapi.ts";
@@ -24,6 +32,9 @@ const ALL = (1n << 41n) - 1n;
 const FINE: Facts = {
   release: { text: "6.12.0-1", major: 6, minor: 12, patch: 0 },
   architecture: "x64",
+  hasProc: true,
+  hasSysctls: true,
+  hasSys: true,
   load: YES,
   loadTracing: YES,
   loadNetwork: YES,
@@ -124,6 +135,63 @@ test("each fault is found, and something is to be done about it", () => {
     assert.is(found.state, state, `${name}: ${JSON.stringify(found)}`);
     assert.match(found.advice ?? "", advice);
     assert.ok(found.found !== "");
+  }
+});
+
+test("without /proc and /sys what is read from there is unknown, and nothing is claimed", () => {
+  const missing = (file: string) => ({ missing: `find it: ${file} cannot be read` });
+  const facts: Facts = {
+    ...FINE,
+    hasProc: false,
+    hasSys: false,
+    kernelBtf: absent,
+    bpffs: missing("/proc/self/mountinfo"),
+    tracefs: missing("/proc/self/mountinfo"),
+    cgroup2: missing("/proc/self/mountinfo"),
+    capabilities: undefined,
+    isInitialUserNamespace: undefined,
+    seccomp: undefined,
+    unprivilegedBpfDisabled: undefined,
+    perfEventParanoid: undefined,
+    kptrRestrict: undefined,
+    ftraceEnabled: undefined,
+    jitEnable: undefined,
+    lockdown: undefined,
+    securityModules: undefined,
+    memlock: undefined,
+    hasKprobes: false,
+    hasUprobes: false,
+    pins: undefined,
+    probes: undefined,
+  };
+  const checks = judgeFacts(facts);
+  assert.not(checks.some(({ state }) => state === "problem" || state === "warning"));
+  const unknown = checks.filter(({ state }) => state === "unknown");
+  for (const { name, found, advice } of unknown) {
+    assert.match(found, /^cannot be told: \/(?:proc|sys) is not mounted$/, name);
+    assert.match(advice ?? "", /^`mount -t /);
+  }
+  assert.is(unknown.length, 16, unknown.map(({ name }) => name).join());
+  // A /proc of processes alone.
+  const settings = { hasSysctls: false, perfEventParanoid: undefined, ftraceEnabled: undefined };
+  for (const { name, state } of judgeFacts({ ...FINE, ...settings })) {
+    assert.is(state === "unknown", /paranoid|ftrace/.test(name), name);
+  }
+  const left = checks.find(({ name }) => name === "left behind")!;
+  assert.is(left.found, "pins cannot be counted, probes cannot be counted");
+});
+
+test("pins are counted without what the kernel preloads", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ebpf-test-"));
+  try {
+    for (const name of ["maps.debug", "progs.debug"]) writeFileSync(join(folder, name), "");
+    assert.is(countPins(folder), 0);
+    mkdirSync(join(folder, "mine"));
+    for (const name of ["one", "mine/maps.debug"]) writeFileSync(join(folder, name), "");
+    assert.is(countPins(folder), 2);
+    assert.is(countPins(join(folder, "none")), undefined);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 

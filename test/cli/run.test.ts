@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CLI, ebpf } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
+import { ebpfHere } from "../helper/in-process.ts";
 import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { code, exit, fn, mov, objectBytes } from "../spec/object.ts";
@@ -120,11 +121,33 @@ hostTest(run, "--set changes a constant, --dump prints a map at the end", async 
     "700ms",
     "--dump",
     ".bss",
+    "--dump",
+    "results",
     fixturePath("raw-tracepoint.el.o"),
   ]);
   assert.is(dumped.code, 0, dumped.stderr);
-  assert.match(dumped.stdout, /^\{"map":"\.bss","key":0,"value":"[0-9a-f]+"\}\n$/);
+  const [section, variable] = dumped.stdout
+    .split("\n")
+    .map((line) => (line ? JSON.parse(line) : ""));
+  assert.equal(
+    [section.map, section.key, Object.keys(section.value).sort()],
+    [".bss", 0, ["failures", "results"]],
+  );
+  assert.ok(section.value.results > 0, dumped.stdout);
+  assert.ok(variable.value >= section.value.results, dumped.stdout);
+  assert.equal([variable.map, variable.variable], [".bss", "results"]);
 });
+
+hostTest(
+  run,
+  "--dump prints a data section as its variables, and a variable by its name",
+  async () => {
+    const args = ["run", "--duration", "1ms"];
+    const file = fixturePath("raw-tracepoint.el.o");
+    const { stdout } = await ebpfHere([...args, "--dump", ".rodata", "--dump", "target_pid", file]);
+    assert.is(stdout, "target_pid = 0\ntarget_pid = 0\n");
+  },
+);
 
 hostTest(run, "an object of which nothing can be attached is a failure that says why", () => {
   const { code, stderr } = ebpf(["run", "--duration", "1s", fixturePath("minimal.el.o")]);
@@ -198,8 +221,8 @@ run("options that make no sense are misuse", () => {
     [["--set", "min_duration_ns=soon"], /--set min_duration_ns: .*soon/],
     [["--count", "0"], /no whole number above 0/],
     [["--set", "min_duration=1"], /no variable min_duration; did you mean "min_duration_ns"\?/],
-    [["--dump", "nowhere"], /no map nowhere; there are .*events/],
-    [["--dump", "evnets"], /no map evnets; did you mean "events"\?/],
+    [["--dump", "nowhere"], /no map and no variable nowhere; there are .*events.*dropped/],
+    [["--dump", "evnets"], /no variable evnets; did you mean "events"\?/],
     [["--as", "event=struct event"], /no map event; did you mean "events"\?/],
   ] as const) {
     const { code, stderr } = ebpf(["run", ...args, EXECSNOOP]);
