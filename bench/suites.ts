@@ -33,7 +33,7 @@ const RINGS = file("#fixtures/bench-rings.el.o");
 const HELLO = file("#fixtures/raw-tracepoint.el.o");
 const HELLO_CORE = file("#fixtures/tp-btf.el.o");
 
-/** Lone events of a repetition, and thousands of records of a flood: 0.1 s, since what runs for less shows how code is compiled. */
+/** Lone events of a repetition, and thousands of records of a flood: a shorter one shows how code is compiled. */
 const EVENTS = 10;
 const FLOOD = 1000;
 const IDLE_SECONDS = "10";

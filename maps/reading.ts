@@ -10,7 +10,7 @@
  */
 
 import type { RecordDecoder } from "../btf/codec-backend.ts";
-import { onAbort } from "./abort.ts";
+import { onAbort } from "../src/sys/abort.ts";
 import type { Pacer, Turn } from "./pacer.ts";
 import type { ValueMemory } from "./types.ts";
 

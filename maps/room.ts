@@ -6,9 +6,9 @@
  * @module
  */
 
+import { onAbort } from "../src/sys/abort.ts";
 import { closedError, type FileDescriptor } from "../src/sys/fd.ts";
 import { Poller, type Watch } from "../src/sys/poller.ts";
-import { onAbort } from "./abort.ts";
 
 /**
  * Milliseconds between two looks that nobody asked for: a program may empty the ring without waking

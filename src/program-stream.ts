@@ -6,6 +6,7 @@
 
 import { SyscallError, UnsupportedError } from "./error.ts";
 import { checkOptions } from "./options.ts";
+import { onAbort } from "./sys/abort.ts";
 import { programStreamRead } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 
@@ -125,13 +126,11 @@ export class ProgramStream implements AsyncIterable<string> {
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
-        for (const signal of ends) signal.removeEventListener("abort", end);
-        forget();
+        for (const forget of forgets) forget();
         resolve();
       };
       const timer = setTimeout(end, milliseconds);
-      for (const signal of ends) signal.addEventListener("abort", end);
-      const forget = this.#fd.onClose(end);
+      const forgets = [this.#fd.onClose(end), ...ends.map((signal) => onAbort(signal, end))];
     });
   }
 }

@@ -7,6 +7,7 @@
 import { constants } from "node:fs";
 import { BpfError, SyscallError } from "./error.ts";
 import { checkOptions } from "./options.ts";
+import { onAbort } from "./sys/abort.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { openFile, readInto } from "./sys/file.ts";
 import { tracefs } from "./sys/paths.ts";
@@ -43,7 +44,7 @@ export function tracePipe(options: TracePipeOptions = {}): AsyncIterableIterator
 class TracePipe implements AsyncIterableIterator<TraceRecord>, AsyncDisposable {
   readonly #fd: FileDescriptor;
   readonly #watch: Watch;
-  readonly #signal: AbortSignal | undefined;
+  readonly #forget: () => void;
   readonly #bytes: Uint8Array = new Uint8Array(CHUNK);
   #waiting: TraceRecord[] = [];
   #next = 0;
@@ -52,7 +53,6 @@ class TracePipe implements AsyncIterableIterator<TraceRecord>, AsyncDisposable {
   #ended = false;
 
   constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
     this.#fd = openPipe();
     try {
       this.#watch = Poller.shared().watch(this.#fd, () => this.#read());
@@ -62,8 +62,8 @@ class TracePipe implements AsyncIterableIterator<TraceRecord>, AsyncDisposable {
     }
     isOpen = true;
     this.#watch.ref();
+    this.#forget = signal === undefined ? () => {} : onAbort(signal, () => this.#end());
     if (signal?.aborted === true) this.#end();
-    else signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
   [Symbol.asyncIterator](): this {
@@ -98,8 +98,6 @@ class TracePipe implements AsyncIterableIterator<TraceRecord>, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }
-
-  readonly #abort = (): void => this.#end();
 
   /** Lets the kernel's lines come again when all that waited were taken. */
   #makeRoom(): void {
@@ -140,7 +138,7 @@ class TracePipe implements AsyncIterableIterator<TraceRecord>, AsyncDisposable {
     if (this.#ended) return;
     this.#ended = true;
     isOpen = false;
-    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#forget();
     this.#watch.close();
     this.#fd.close();
     this.#wake();

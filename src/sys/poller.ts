@@ -8,6 +8,7 @@
  * @module
  */
 
+import { callSafely } from "./call-safely.ts";
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, Epoll } from "./epoll.ts";
 import { closedError, type FileDescriptor } from "./fd.ts";
 import { createWaker, type Waker } from "./waker.ts";
@@ -212,22 +213,12 @@ class DescriptorWatch implements Watch {
   /** Called with the events of epoll. */
   report(events: number): void {
     if (this.#closed || this.#paused) return;
+    // Thrown from here an exception would come up in some later call of koffi's.
     callSafely(this.#onReadable);
     // With nothing to read and nobody to write, epoll would report the same for ever.
     if ((events & EPOLLIN) === 0 && (events & (EPOLLHUP | EPOLLERR)) !== 0 && !this.#closed) {
       this.close();
       if (this.#onHangup !== undefined) callSafely(this.#onHangup);
     }
-  }
-}
-
-/** Thrown from here an exception would come up in some later call of koffi's. */
-function callSafely(callback: () => void): void {
-  try {
-    callback();
-  } catch (error) {
-    setImmediate(() => {
-      throw error;
-    });
   }
 }

@@ -10,6 +10,7 @@
 
 import { closeSync, openSync } from "node:fs";
 import { native } from "./ffi.ts";
+import { looksLikeWorker } from "./thread.ts";
 
 /** `O_CLOEXEC` of `include/uapi/asm-generic/fcntl.h`. */
 const O_CLOEXEC = 0x8_0000;
@@ -24,7 +25,8 @@ const tied = new Set<number>();
  * file, which ends with the thread; elsewhere, and where none can be had, `fd` itself.
  */
 export function tieToThread(fd: number): number {
-  if (!inWorker()) return fd;
+  // Asked for each descriptor, also of a program that is over in a moment.
+  if (!looksLikeWorker()) return fd;
   let number: number;
   try {
     number = openSync("/dev/null", "r");
@@ -53,13 +55,4 @@ export function closeTied(number: number): number | undefined {
   } catch (error) {
     return (error as { errno: number }).errno;
   }
-}
-
-/**
- * Whether this is a worker, by what Node has put in place of `process.chdir` there: to load the
- * module of workers takes 0.9 ms of the start of a program. A release of Node that does otherwise
- * leaves descriptors to the process, as if there were no threads.
- */
-function inWorker(): boolean {
-  return (process.chdir as { disabled?: unknown } | undefined)?.disabled === true;
 }

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 /**
  * What programs print into their own streams.
  */
@@ -152,9 +153,13 @@ kernelTest(
     const done = { value: undefined, done: true };
     assert.equal(await pieces.return?.(), done);
     assert.equal([await next, await pieces.next()], [done, done]);
-    const closed = collect(stream.follow(options));
+    // More listeners than ten make Node warn of a leak.
+    const { signal } = new AbortController();
+    const closed = Array.from({ length: 20 }, () => collect(stream.follow({ ...options, signal })));
+    assert.is(getEventListeners(signal, "abort").length, 1);
     bpf.close();
-    assert.equal(await closed, []);
+    assert.equal((await Promise.all(closed)).flat(), []);
+    assert.is(getEventListeners(signal, "abort").length, 0);
   },
 );
 

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { callSafely } from "./call-safely.ts";
+
 const groups = new WeakMap<AbortSignal, Group>();
 
 interface Group {
@@ -29,22 +31,11 @@ function begin(signal: AbortSignal): Group {
   const listeners = new Set<() => void>();
   const abort = () => {
     groups.delete(signal);
-    // One that was taken back by another is not called any more.
+    // One that was taken back by another is not called any more; one that throws keeps no other from it.
     for (const listener of listeners) callSafely(listener);
   };
   const group = { listeners, abort };
   groups.set(signal, group);
   signal.addEventListener("abort", abort, { once: true });
   return group;
-}
-
-/** As an exception of an event's listener, which keeps no other from being called. */
-function callSafely(listener: () => void): void {
-  try {
-    listener();
-  } catch (error) {
-    setImmediate(() => {
-      throw error;
-    });
-  }
 }

@@ -1,11 +1,11 @@
 import { getEventListeners } from "node:events";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { onAbort } from "../../maps/abort.ts";
+import { onAbort } from "../../src/sys/abort.ts";
 import { kernelTest } from "../helper/kernel.ts";
-import { createRing, turn } from "./ring-program.ts";
+import { createRing, turn } from "../maps/ring-program.ts";
 
-const test = suite("maps/abort");
+const test = suite("sys/abort");
 
 test("many share a signal with one listener, which goes with the last of them", () => {
   const { signal } = new AbortController();
