@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -74,8 +75,14 @@ kernelTest(test, "one reader at a time, until it is aborted", async () => {
     ending.abort();
     await pending;
     for await (const _ of tracePipe({ signal: AbortSignal.abort() })) assert.ok(_);
-    await using after = tracePipe() as AsyncIterableIterator<TraceRecord> & AsyncDisposable;
-    assert.ok(after);
+    const { signal } = new AbortController();
+    {
+      await using after = tracePipe({ signal }) as AsyncIterableIterator<TraceRecord> &
+        AsyncDisposable;
+      assert.ok(after);
+      assert.is(getEventListeners(signal, "abort").length, 1);
+    }
+    assert.is(getEventListeners(signal, "abort").length, 0);
   });
 });
 
