@@ -8,9 +8,10 @@ import { readFileSync } from "node:fs";
 import type { Btf } from "../btf/index.ts";
 import { Arena, ArrayMap, type BpfMap, Variable, type VariableMemory } from "../maps/index.ts";
 import { type AttachedLinks, type AttachOptions, attachPrograms } from "./attach.ts";
+import { requirePlacesTaken } from "./attach-taken.ts";
 import { closeAll } from "./close-all.ts";
 import { BpfError, prefixMessage } from "./error.ts";
-import { type Loaded, loadObject } from "./load.ts";
+import { type Loaded, loadObject, loadObjectAsync } from "./load.ts";
 import type { LoadOptions } from "./load-options.ts";
 import type { Program } from "./program.ts";
 import {
@@ -23,7 +24,6 @@ import {
   parseObject,
   type VariableSpec,
 } from "./spec/index.ts";
-import { perform, performAsync } from "./verifier.ts";
 
 /**
  * What a caller knows of an object beforehand: names, and what their maps and variables hold. It is TypeScript's business
@@ -122,19 +122,19 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
   }
 
   /**
-   * Brings maps and programs into the kernel, with the verifier's work on another thread.
+   * Brings maps and programs into the kernel, with the verifier's work on other threads, several programs at a time.
    *
    * @throws VerifierError when a program is refused; SyscallError; UnsupportedError off Linux or where the kernel lacks something;
    * IncompatibleMapError where a map that exists is unlike the object's; the reason of a signal that was aborted. Whatever was
    * made until then is closed, and pins are taken back.
    */
   async load(options: LoadOptions = {}): Promise<Collection<T>> {
-    return new Collection<T>(await performAsync(loadObject(this, options)), this, options.int64);
+    return new Collection<T>(await loadObjectAsync(this, options), this, options.int64);
   }
 
   /** As {@link CollectionSpec.load}, on this thread: a verifier that works for a second blocks it for a second. */
   loadSync(options: LoadOptions = {}): Collection<T> {
-    return new Collection<T>(perform(loadObject(this, options)), this, options.int64);
+    return new Collection<T>(loadObject(this, options), this, options.int64);
   }
 }
 
@@ -169,13 +169,15 @@ export class Collection<T extends CollectionTypes = UntypedCollection>
    * Programs that need a target which no section can name (an interface, a cgroup) are listed in `skipped`.
    *
    * @throws the error of the first program that cannot be attached, after detaching the others; with `onError: "skip"` it is
-   * listed in `skipped` instead. BpfError with code `ERR_CLOSED` after close.
+   * listed in `skipped` instead. TypeError for a place that no program takes. BpfError with code `ERR_CLOSED` after close.
    */
   attach(options: AttachOptions = {}): AttachedLinks {
     if (this.#closed) {
       throw new BpfError("attach programs: the collection was closed", { code: "ERR_CLOSED" });
     }
-    return attachPrograms(Object.values(this.programs), options, this.#maps);
+    const programs = Object.values(this.programs);
+    requirePlacesTaken(programs, options);
+    return attachPrograms(programs, options, this.#maps);
   }
 
   /** Closes all maps and programs. Closing twice does nothing. */

@@ -10,7 +10,8 @@ import { hostLittleEndian, viewOf } from "./bytes.ts";
 import { SyscallError, VerifierError } from "./error.ts";
 import type { ProgramLoadAttributes } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
-import { type LoadContext, loadProgram, type Steps } from "./verifier.ts";
+import type { Steps } from "./verifier/steps.ts";
+import { type LoadContext, loadProgram } from "./verifier.ts";
 
 /** What of a program may be left out. */
 export interface Optional {

@@ -50,7 +50,7 @@ export interface LoadOptions {
    * gives one; `false` for none. Linux 6.9.
    */
   token?: Token | false;
-  /** Gives up before the next program when it is aborted: its reason is thrown. */
+  /** Gives up before the next program, or when all are verified, if it was aborted by then: its reason is thrown. */
   signal?: AbortSignal;
 }
 

@@ -1,8 +1,6 @@
 /**
  * Brings what an object says into the kernel: types, maps with their contents, programs. All or nothing.
  *
- * Written once as steps; the caller performs each program load at once or on another thread.
- *
  * @module
  */
 
@@ -24,13 +22,13 @@ import { extInfo, loadTypes } from "./load-types.ts";
 import { Program } from "./program.ts";
 import { programsToLoad } from "./spec/autoload.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
-import type { ProgramLoadAttributes } from "./sys/bpf.ts";
+import type { ProgramLoadAttributes, programLoadAsync } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { release } from "./sys/kernel.ts";
 import { kernelBtf, moduleBtfs } from "./sys/kernel-btf.ts";
-import { findToken } from "./token.ts";
+import { findToken, type Token } from "./token.ts";
 import { ProgramType } from "./uapi.ts";
-import type { Steps } from "./verifier.ts";
+import { perform, performTogether, type Steps } from "./verifier/steps.ts";
 
 /** What loading made. */
 export interface Loaded {
@@ -52,31 +50,40 @@ function targetOf(btf: Btf, isRunning: boolean): CoreTarget {
   return target;
 }
 
-/** Loads all of `spec`, of which nothing is changed. */
-export function* loadObject(spec: ObjectSpec, options: LoadOptions): Steps<Loaded> {
+/** Loads all of `spec`, of which nothing is changed, on this thread. */
+export function loadObject(spec: ObjectSpec, options: LoadOptions): Loaded {
+  const loader = begin(spec, options);
+  try {
+    loader.prepare();
+    for (const steps of loader.programs()) perform(steps);
+    return loader.finish();
+  } finally {
+    loader.end();
+  }
+}
+
+/** As {@link loadObject}, with programs verified on other threads, several at a time, each attempt by `load`. */
+export async function loadObjectAsync(
+  spec: ObjectSpec,
+  options: LoadOptions,
+  load?: typeof programLoadAsync,
+): Promise<Loaded> {
+  const loader = begin(spec, options);
+  try {
+    loader.prepare();
+    await performTogether(loader.programs(), load);
+    return loader.finish();
+  } finally {
+    loader.end();
+  }
+}
+
+function begin(spec: ObjectSpec, options: LoadOptions): Loader {
   checkLoadOptions(options, spec);
   checkByteOrder(spec);
   refuseStrange(spec, options);
   const found = options.token === undefined ? findToken() : undefined;
-  const loader = new Loader(spec, found === undefined ? options : { ...options, token: found });
-  let done = false;
-  try {
-    loader.loadTypes();
-    loader.resolveExterns();
-    loader.createMaps();
-    for (const [name, program] of programsToLoad(spec)) {
-      options.signal?.throwIfAborted();
-      if (loader.leavesOut(name)) continue;
-      loader.loaded.programs[name] = yield* loader.load(name, program);
-    }
-    loader.fillMaps();
-    loader.release();
-    done = true;
-    return loader.loaded;
-  } finally {
-    if (!done) loader.abandon();
-    found?.close();
-  }
+  return new Loader(spec, found === undefined ? options : { ...options, token: found }, found);
 }
 
 function checkByteOrder({ byteOrder }: ObjectSpec): void {
@@ -108,10 +115,13 @@ function refuseStrange(spec: ObjectSpec, options: LoadOptions): void {
 }
 
 class Loader {
-  readonly loaded: Loaded;
   readonly #spec: ObjectSpec;
   readonly #options: LoadOptions;
+  /** What of the options' token is ours to close. */
+  readonly #ownToken: Token | undefined;
   readonly #maps: LoadedMaps;
+  readonly #toLoad: readonly [string, ProgramSpec][];
+  readonly #programs = new Map<string, Program>();
   /** Candidates that the object's earlier relocations have ruled out, as libbpf does. */
   #narrowing: Narrowing | undefined;
   #btf: FileDescriptor | undefined;
@@ -120,44 +130,67 @@ class Loader {
   #externs: Externs | undefined;
   #structOps: StructOpsTables | undefined;
   readonly #targets: AttachTargets;
-  #kconfig: Uint8Array | undefined;
+  #isDone = false;
 
-  constructor(spec: ObjectSpec, options: LoadOptions) {
+  constructor(spec: ObjectSpec, options: LoadOptions, ownToken: Token | undefined) {
     this.#spec = spec;
     this.#options = options;
+    this.#ownToken = ownToken;
+    this.#toLoad = programsToLoad(spec);
     this.#maps = new LoadedMaps(spec, options);
-    const { byName, owned } = this.#maps;
-    this.loaded = { programs: Object.create(null), maps: byName, ownedMaps: owned };
     this.#targets = new AttachTargets(options.targets);
   }
 
-  loadTypes(): void {
+  /** Types and maps, and what the kernel has to provide, once for all programs. */
+  prepare(): void {
     const { fd, problem } = loadTypes(this.#spec, this.#token);
     this.#btf = fd;
     this.#typesProblem = problem;
-  }
-
-  /** Finds what the kernel has to provide, once for all programs. */
-  resolveExterns(): void {
-    if (this.#spec.kconfig.length > 0) {
-      this.#kconfig = kconfigBytes(this.#spec, this.#options.kconfig);
-    }
+    const { kconfig } = this.#options;
+    const configuration =
+      this.#spec.kconfig.length > 0 ? kconfigBytes(this.#spec, kconfig) : undefined;
     this.#externs = new Externs(this.#spec);
-  }
-
-  createMaps(): void {
     const isGiven = (name: string) => replacementOf(name, this.#options) !== undefined;
     this.#structOps = new StructOpsTables(this.#spec, isGiven);
-    this.#maps.create(this.#btf, this.#kconfig, this.#structOps);
+    this.#maps.create(this.#btf, configuration, this.#structOps);
   }
 
-  /** Whether a program is of no use: the caller gives the function table that it would be in. */
-  leavesOut(key: string): boolean {
-    return this.#structOps?.leavesOut(key) ?? false;
+  /** The steps of each program; those of one have to begin before the next are asked for. */
+  *programs(): Generator<Steps<void>> {
+    for (const [key, program] of this.#toLoad) {
+      this.#options.signal?.throwIfAborted();
+      // Of no use where the caller gives the function table that it would be in.
+      if (!this.#structOps?.leavesOut(key)) yield this.#load(key, program);
+    }
+  }
+
+  /** What was loaded, when all programs are: maps hold some of them, and of each other. */
+  finish(): Loaded {
+    this.#options.signal?.throwIfAborted();
+    const programs: Record<string, Program> = Object.create(null);
+    // In the order of the object, whichever was verified first.
+    for (const [key] of this.#toLoad) {
+      const program = this.#programs.get(key);
+      if (program !== undefined) programs[key] = program;
+    }
+    this.#maps.fillSlots(programs);
+    this.#maps.fillTables(programs, this.#structOps);
+    closeAll(this.#aids());
+    this.#isDone = true;
+    return { programs, maps: this.#maps.byName, ownedMaps: this.#maps.owned };
+  }
+
+  /** Lets go of what only loading needs; after a failure, of everything. */
+  end(): void {
+    if (!this.#isDone) {
+      this.#maps.abandon();
+      abandonAll([...this.#aids(), ...this.#programs.values()]);
+    }
+    this.#ownToken?.close();
   }
 
   /** `key` is the program's name in the object, which its own may differ from. */
-  *load(key: string, program: ProgramSpec): Steps<Program> {
+  *#load(key: string, program: ProgramSpec): Steps<void> {
     const { name } = program;
     if (program.type === ProgramType.UNSPEC) {
       throw new BpfError(
@@ -181,7 +214,7 @@ class Loader {
         token: this.#token,
         fdArray: this.#externs?.fdArray,
         uses: [
-          ...Object.values(this.loaded.maps).map((map) => map.fd),
+          ...Object.values(this.#maps.byName).map((map) => map.fd),
           ...(this.#externs?.descriptors ?? []),
         ],
         ...extInfo(program, this.#btf),
@@ -203,13 +236,8 @@ class Loader {
     const { btf } = this.#spec;
     const func = program.functions[0]?.type ?? 0;
     const types = btf === undefined ? undefined : { btf, func };
-    return new Program(fd, {
-      ...program,
-      attachType,
-      log,
-      types,
-      objectMaps: this.#maps.byName,
-    });
+    const objectMaps = this.#maps.byName;
+    this.#programs.set(key, new Program(fd, { ...program, attachType, log, types, objectMaps }));
   }
 
   /** What the kernel is told of where the program goes. */
@@ -238,7 +266,7 @@ class Loader {
     const instructions = new Uint8Array(program.instructions);
     this.#narrowing ??= Narrowing.over(
       btf,
-      programsToLoad(this.#spec).flatMap(([, one]) => one.coreRelocations),
+      this.#toLoad.flatMap(([, one]) => one.coreRelocations),
       target,
     );
     const results = relocateProgram(
@@ -270,7 +298,7 @@ class Loader {
         if (why !== undefined) poisoned.set(reference.slot, why);
         continue;
       }
-      const map = this.loaded.maps[reference.name];
+      const map = this.#maps.byName[reference.name];
       if (map === undefined) {
         throw new BpfError(
           `load program ${program.name}: it refers to map ${reference.name}, which is not among the maps to load`,
@@ -297,23 +325,6 @@ class Loader {
     }
     const { major, minor, patch } = release();
     return (major << 16) | (minor << 8) | Math.min(patch, 255);
-  }
-
-  /** What maps hold of programs and of each other. */
-  fillMaps(): void {
-    this.#maps.fillSlots(this.loaded.programs);
-    this.#maps.fillTables(this.loaded.programs, this.#structOps);
-  }
-
-  /** Lets go of what only loading needs: the types are held by what uses them. */
-  release(): void {
-    closeAll(this.#aids());
-  }
-
-  /** Closes everything, after a failure. */
-  abandon(): void {
-    this.#maps.abandon();
-    abandonAll([...this.#aids(), ...Object.values(this.loaded.programs)]);
   }
 
   get #token(): FileDescriptor | undefined {

@@ -1,68 +1,15 @@
 /**
  * Loads a program, and asks for the verifier's log when it is refused; `src/verifier/` makes of that an error that a person can act on.
  *
- * Loading is written once, as steps that a caller performs: at once or on another thread.
- *
  * @module
  */
 
-import {
-  type ProgramLoadAttributes,
-  type ProgramLoadLog,
-  type ProgramLoadResult,
-  programLoad,
-  programLoadAsync,
-} from "./sys/bpf.ts";
+import type { ProgramLoadAttributes, ProgramLoadResult } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { GAVE_UP } from "./verifier/control.ts";
 import { kernelFacts } from "./verifier/kernel-facts.ts";
 import { type Refusal, type RefusalContext, refusalError } from "./verifier/refusal.ts";
-
-/** One attempt at loading a program. */
-export interface LoadStep {
-  attributes: ProgramLoadAttributes;
-  log: ProgramLoadLog | undefined;
-}
-
-/** Steps that end in a value; each is answered with what came of it. */
-export type Steps<T> = Generator<LoadStep, T, ProgramLoadResult>;
-
-/** Performs the steps at once, on this thread. */
-export function perform<T>(steps: Steps<T>): T {
-  let step = steps.next();
-  while (step.done !== true) {
-    const { attributes, log } = step.value;
-    let result: ProgramLoadResult;
-    try {
-      result = programLoad(attributes, log);
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(result);
-  }
-  return step.value;
-}
-
-/** Performs the steps on another thread, each attempt by `load`. */
-export async function performAsync<T>(
-  steps: Steps<T>,
-  load: typeof programLoadAsync = programLoadAsync,
-): Promise<T> {
-  let step = steps.next();
-  while (step.done !== true) {
-    const { attributes, log } = step.value;
-    let result: ProgramLoadResult;
-    try {
-      result = await load(attributes, log);
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(result);
-  }
-  return step.value;
-}
+import type { Steps } from "./verifier/steps.ts";
 
 /** What the error for a refused program can say beyond the log. */
 export interface LoadContext extends RefusalContext {

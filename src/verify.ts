@@ -6,12 +6,11 @@
 
 import { closeAll } from "./close-all.ts";
 import { BpfError, SyscallError, UnsupportedError, VerifierError } from "./error.ts";
-import { type Loaded, loadObject } from "./load.ts";
+import { type Loaded, loadObjectAsync } from "./load.ts";
 import type { LoadOptions } from "./load-options.ts";
 import type { MapSpec, ObjectSpec, ProgramSpec } from "./spec/index.ts";
 import { programLoadAsync } from "./sys/bpf.ts";
 import { ProgramType } from "./uapi.ts";
-import { performAsync } from "./verifier.ts";
 
 /**
  * What became of a program or map: `rejected` is the verifier's, `unsupported` what this kernel cannot do, `error` anything else;
@@ -48,7 +47,7 @@ export async function verifyProgram(
   const clock = { milliseconds: 0 };
   let loaded: Loaded;
   try {
-    loaded = await performAsync(loadObject(alone(spec, name, program), options), timed(clock));
+    loaded = await loadObjectAsync(alone(spec, name, program), options, timed(clock));
   } catch (error) {
     const log = error instanceof VerifierError ? error.log : [];
     const verifiedInstructions = processed(log);
@@ -94,7 +93,7 @@ export async function verifyMap(
     part.kconfig = spec.kconfig;
   }
   try {
-    const loaded = await performAsync(loadObject(part, options));
+    const loaded = await loadObjectAsync(part, options);
     closeAll([...Object.values(loaded.programs), ...loaded.ownedMaps]);
     return { verdict: "ok", error: undefined };
   } catch (error) {

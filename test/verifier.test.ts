@@ -3,7 +3,8 @@ import * as assert from "uvu/assert";
 import { SyscallError, VerifierError } from "../src/error.ts";
 import type { ProgramLoadResult } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
-import { type LoadContext, type LoadStep, loadProgram } from "../src/verifier.ts";
+import type { LoadStep } from "../src/verifier/steps.ts";
+import { type LoadContext, loadProgram } from "../src/verifier.ts";
 
 const test = suite("verifier");
 

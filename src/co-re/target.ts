@@ -104,9 +104,11 @@ export class CoreTarget {
   }
 }
 
-/** The candidates for a root type of that name and kind in one BTF, from id `firstId` on. */
-export /** The candidates of one BTF; of types with the name, no more are looked at than tell that there are too many. */
-function candidatesIn(
+/**
+ * The candidates for a root type of that name and kind in one BTF, from id `firstId` on; of types
+ * with the name, no more are looked at than tell that there are too many.
+ */
+export function candidatesIn(
   types: TypeReader,
   name: string,
   kind: number,

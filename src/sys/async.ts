@@ -15,7 +15,7 @@ import { inMainThread } from "./thread.ts";
  * One thread of libuv's pool is left to the file system and to name resolution, which a pool full
  * of waiting closes would stop. This also stays far below the 256 calls that koffi takes.
  */
-const LIMIT: number = Math.min(
+export const CALLS_AT_ONCE: number = Math.min(
   Math.max((Number(process.env["UV_THREADPOOL_SIZE"]) || 4) - 1, 1),
   128,
 );
@@ -52,7 +52,7 @@ export function callAsync<A extends readonly number[]>(
         reject(error);
       }
     };
-    if (running < LIMIT) start();
+    if (running < CALLS_AT_ONCE) start();
     else waiting.push(start);
   });
 }

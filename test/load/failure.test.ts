@@ -8,6 +8,7 @@ import { abandonAll, closeAll } from "../../src/close-all.ts";
 import { Collection, CollectionSpec } from "../../src/collection.ts";
 import { BpfError } from "../../src/error.ts";
 import type { ProgramSpec } from "../../src/spec/index.ts";
+import { CALLS_AT_ONCE } from "../../src/sys/async.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
@@ -16,6 +17,24 @@ const failure = suite("load: failures on the way");
 
 function read(name: string): CollectionSpec {
   return CollectionSpec.fromFile(fixturePath(name));
+}
+
+/** An object with more programs than are verified at once. */
+function many(): CollectionSpec {
+  const spec = read("same-section.el.o");
+  const programs = Object.values<ProgramSpec>(spec.programs);
+  for (let i = 0; i < 3 * CALLS_AT_ONCE; i++) {
+    const name = `more_${i}`;
+    spec.programs[name] = { ...programs[i % programs.length]!, name };
+  }
+  return spec;
+}
+
+/** The program as the verifier refuses it. */
+function refused(program: ProgramSpec): ProgramSpec {
+  // `exit` alone: r0 was never set.
+  const instructions = Uint8Array.of(0x95, 0, 0, 0, 0, 0, 0, 0);
+  return { ...program, instructions, references: [], coreRelocations: [], lines: [] };
 }
 
 /** The error of `load`, both ways of it. */
@@ -50,15 +69,12 @@ kernelTest(failure, "the map in the middle that cannot be created", async () => 
 
 kernelTest(failure, "the second of three programs that the verifier refuses", async () => {
   const spec = read("same-section.el.o");
-  const programs = Object.values(spec.programs);
-  assert.is(programs.length, 3);
-  // `exit` alone: r0 was never set.
-  programs[1]!.instructions = Uint8Array.of(0x95, 0, 0, 0, 0, 0, 0, 0);
-  programs[1]!.references = [];
-  programs[1]!.coreRelocations = [];
-  programs[1]!.lines = [];
+  const names = Object.keys(spec.programs);
+  assert.is(names.length, 3);
+  const name = names[1]!;
+  spec.programs[name] = refused(spec.programs[name]!);
   for (const error of await bothErrors(spec)) {
-    assert.match(String(error), `the verifier refused program ${programs[1]!.name}`);
+    assert.match(String(error), `the verifier refused program ${name}`);
   }
 });
 
@@ -95,14 +111,37 @@ kernelTest(failure, "a signal that aborts before, and between two programs", asy
     assert.is(error, reason);
   }
   await assertNothingLeft(async () => {
-    const ending = new AbortController();
-    const loading = spec.load({ signal: ending.signal });
-    // The first program is with the verifier by now.
-    ending.abort(reason);
-    await loading.then(
-      () => assert.unreachable("it was loaded"),
-      (error: unknown) => assert.is(error, reason),
-    );
+    // Of the first there are fewer programs than are verified at once, of the second more.
+    for (const object of [spec, many()]) {
+      const ending = new AbortController();
+      const loading = object.load({ signal: ending.signal });
+      // The first program is with the verifier by now.
+      ending.abort(reason);
+      await loading.then(
+        () => assert.unreachable("it was loaded"),
+        (error: unknown) => assert.is(error, reason),
+      );
+    }
+  });
+});
+
+kernelTest(failure, "of many programs, the first one's error; and all in their order", async () => {
+  await assertNothingLeft(async () => {
+    const spec = many();
+    const names = Object.keys(spec.programs);
+    const [first, last] = [names[1]!, names.at(-1)!];
+    const good = { ...spec.programs };
+    for (const name of [first, last]) spec.programs[name] = refused(good[name]!);
+    for (const error of await bothErrors(spec)) {
+      assert.match(String(error), `the verifier refused program ${first}`);
+    }
+    spec.programs[first] = good[first]!;
+    for (const error of await bothErrors(spec)) {
+      assert.match(String(error), `the verifier refused program ${last}`);
+    }
+    spec.programs[last] = good[last]!;
+    await using bpf = await spec.load();
+    assert.equal(Object.keys(bpf.programs), names);
   });
 });
 
