@@ -36,7 +36,7 @@ const GROWTH = 16;
  * whose size grows until it fits.
  *
  * @throws VerifierError when the verifier refused the program; SyscallError when it never came to that, with code `EAGAIN` when signals
- * interrupted it each time.
+ * interrupted it each time, and with the refusal's own code when they kept only its log from being had.
  */
 export function* loadProgram(
   attributes: ProgramLoadAttributes,
@@ -67,8 +67,9 @@ export function* loadProgram(
     return yield* loadProgram(attributes, { ...context, logLevel: REFUSED_PATH });
   }
   if (result.errno === EAGAIN) {
-    // Of a verifier that was interrupted the log ends anywhere.
-    throw refusalError(attributes, context, { errno: EAGAIN, log: "" }, kernelFacts);
+    // Of a verifier that was interrupted the log ends anywhere; that it refused the program before stands.
+    const refusal = { errno: first.errno, log: "", isInterrupted: true };
+    throw refusalError(attributes, context, refusal, kernelFacts);
   }
   // With a log, ENOSPC may be the log's, and EFAULT that of a part of it.
   const errno = first.errno === EAGAIN ? result.errno : first.errno;

@@ -6,6 +6,7 @@
 
 import type { Reference } from "../spec/types.ts";
 import { CAP_SYS_ADMIN } from "../sys/capabilities.ts";
+import { isOlder } from "../sys/kernel.ts";
 import { nameOf, ProgramType } from "../uapi.ts";
 import type { LogStep, VerifierLog } from "./log.ts";
 import { type Origin, originOf } from "./origin.ts";
@@ -115,9 +116,7 @@ export class Facts {
 
   /** Whether the running kernel is older than a release, such as `6.1`. */
   isOlderThan(release: string): boolean {
-    const [major = 0, minor = 0] = release.split(".").map(Number);
-    const { release: own } = this.kernel;
-    return own.major < major || (own.major === major && own.minor < minor);
+    return isOlder(this.kernel.release, release);
   }
 
   /** The instruction that was refused. */

@@ -19,6 +19,8 @@ export interface Refusal {
   log: string;
   /** What stands for the complaint where the end of the log, where that is, is missing. */
   withoutEnd?: string | undefined;
+  /** Whether there is no log since signals interrupted the verifier each time that it was asked. */
+  isInterrupted?: boolean | undefined;
 }
 
 /** What the caller knows of the program beyond its attributes. */
@@ -28,12 +30,12 @@ export type RefusalContext = Omit<RefusedProgram, "type" | "license" | "instruct
 export function refusalError(
   attributes: ProgramLoadAttributes,
   context: RefusalContext,
-  { errno, log, withoutEnd }: Refusal,
+  { errno, log, withoutEnd, isInterrupted = false }: Refusal,
   kernel: () => KernelFacts,
 ): SyscallError | VerifierError {
   const name = printable(context.name);
   const lines = log.split("\n").filter((line) => line.trim() !== "");
-  const hint = lines.length > 0 ? "" : hintWithoutLog(errno, attributes, kernel);
+  const hint = lines.length > 0 ? "" : hintWithoutLog({ errno, isInterrupted }, attributes, kernel);
   const failed = new SyscallError(`load program ${name}${hint}`, {
     errno,
     syscall: "bpf",

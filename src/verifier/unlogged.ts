@@ -22,11 +22,11 @@ const MAX_INSTRUCTIONS = 1_000_000;
 
 /** What to say behind the errno, with a space before it; empty where nothing is known. */
 export function hintWithoutLog(
-  errno: number,
+  { errno, isInterrupted }: { errno: number; isInterrupted: boolean },
   attributes: ProgramLoadAttributes,
   kernel: () => KernelFacts,
 ): string {
-  const text = hintFor(errno, attributes, kernel);
+  const text = isInterrupted ? interruption(errno) : hintFor(errno, attributes, kernel);
   return text === undefined ? "" : ` (${text})`;
 }
 
@@ -38,8 +38,6 @@ function hintFor(
   switch (errno) {
     case EPERM:
       return permission(kernel());
-    case EAGAIN:
-      return `a signal interrupted the verifier in each of ${LOAD_ATTEMPTS} attempts; keep the timer or profiler that sends it from this process while programs are loaded`;
     case ENOMEM:
       return "the kernel has no memory for it: with kernels before 5.11 the limit of locked memory may be too low (ulimit -l), with others that of the control group";
     case E2BIG: {
@@ -59,6 +57,11 @@ function hintFor(
     default:
       return undefined;
   }
+}
+
+function interruption(errno: number): string {
+  const refused = errno === EAGAIN ? "" : "the verifier refused it, and did not come to say why: ";
+  return `${refused}a signal interrupted the verifier in each of ${LOAD_ATTEMPTS} attempts; keep the timer or profiler that sends it from this process while programs are loaded`;
 }
 
 const NAMES: readonly [bit: bigint, name: string][] = [
