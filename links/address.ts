@@ -5,6 +5,7 @@
  */
 
 import { isIPv4, isIPv6 } from "node:net";
+import { viewOf } from "../src/bytes.ts";
 
 /** Addresses that begin with the same bits. */
 export interface AddressPrefix {
@@ -22,6 +23,14 @@ export function parseAddress(text: string): Uint8Array | undefined {
   const head = groups(before);
   const tail = after === undefined ? [] : groups(after);
   return Uint8Array.from([...head, ...new Array(16 - head.length - tail.length).fill(0), ...tail]);
+}
+
+/** The text of an address of 4 or 16 bytes, as RFC 5952 has it. */
+export function addressText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const view = viewOf(bytes);
+  const groups = Array.from({ length: 8 }, (_, at) => view.getUint16(2 * at).toString(16));
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
 
 /**

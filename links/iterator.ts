@@ -12,10 +12,12 @@ import { iteratorCreate } from "../src/sys/bpf.ts";
 import { FileDescriptor } from "../src/sys/fd.ts";
 import { readInto } from "../src/sys/file.ts";
 import { concatenate } from "../src/sys/netlink-message.ts";
+import { NetworkNamespace } from "../src/sys/network-namespace.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { openCgroup } from "./cgroup.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
+import { NETWORK_TARGETS, walksNamespace } from "./iterator-targets.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link, type LinkParts } from "./link.ts";
 
@@ -32,6 +34,11 @@ export interface IteratorOptions {
   tid?: number;
   /** Where `iter/cgroup` begins: the path of a cgroup, or a descriptor; Linux 6.1. */
   cgroup?: string | number;
+  /**
+   * The network namespace whose sockets and routes are walked, as `skLookup` has it, for `iter/tcp`, `iter/udp`, `iter/unix`, `iter/netlink` and
+   * `iter/ipv6_route`. Default: the one of this thread when a run starts.
+   */
+  namespace?: NetworkNamespace | string | number;
   /** Which cgroups it walks from there: only itself, itself and those below (`selfFirst`, `selfLast`), or itself and those above. Default `selfFirst`. */
   order?: keyof typeof ORDERS;
 }
@@ -44,9 +51,12 @@ const MOST_AT_ONCE = 2 ** 30;
 
 /** An attached iterator. Each run starts anew and is read on its own. */
 export class IteratorLink extends Link {
-  /** @internal */
-  constructor(parts: LinkParts) {
+  readonly #namespace: NetworkNamespace | undefined;
+
+  /** Takes over the namespace. @internal */
+  constructor(parts: LinkParts, namespace?: NetworkNamespace) {
     super(parts);
+    this.#namespace = namespace;
   }
 
   /**
@@ -101,15 +111,17 @@ export class IteratorLink extends Link {
   }
 
   #start(): FileDescriptor {
-    return iteratorCreate(this.fd, `run of ${this.description}`);
+    const start = () => iteratorCreate(this.fd, `run of ${this.description}`);
+    // A closed link says so itself.
+    return this.#namespace === undefined || this.closed ? start() : this.#namespace.run(start);
   }
 }
 
 /**
  * Attaches an iterator (`iter/…`) to what it was loaded for; Linux 5.8. It runs when its output is read.
  *
- * @throws SyscallError such as EINVAL for what this iterator does not take, EBADF for what is no map; TargetError for a path that is no
- * cgroup; TypeError for a program of another type.
+ * @throws SyscallError such as EINVAL for what this iterator does not take, EBADF for what is no map, ENOENT for a namespace that is not
+ * there; TargetError for a path that is no cgroup; TypeError for a program of another type, and a namespace where none is walked.
  */
 export function iterator(program: AttachableProgram, options: IteratorOptions = {}): IteratorLink {
   return attachIterator(program, options);
@@ -121,7 +133,7 @@ export function attachIterator(
   options: IteratorOptions,
   kernel: KernelCalls = runningKernel,
 ): IteratorLink {
-  checkOptions("iterator", options, ["map", "pid", "tid", "cgroup", "order"]);
+  checkOptions("iterator", options, ["map", "pid", "tid", "cgroup", "order", "namespace"]);
   requireType(program, TYPES, "iterator");
   if (program.attachType !== AttachType.TRACE_ITER) {
     throw new TypeError(`cannot attach program "${program.name}" as an iterator: it is none`);
@@ -131,11 +143,16 @@ export function attachIterator(
   using cgroup = options.cgroup === undefined ? undefined : openCgroup(options.cgroup, doing);
   const iteratorInfo = targetInfo(options, cgroup);
   const attachType = AttachType.TRACE_ITER;
+  const namespace = ownNamespace(options.namespace, program.attachTo, doing);
   try {
     const attributes = { program: program.fd, attachType, iteratorInfo };
     const fd = kernel.linkCreate(attributes, `link to iterator ${program.attachTo}`);
-    return new IteratorLink({ kind: "iter", description, fd, isKernelLink: true, types: TYPES });
+    const parts = { kind: "iter", description, fd, isKernelLink: true, types: TYPES } as const;
+    if (namespace === undefined) return new IteratorLink(parts);
+    const afterClose = { now: () => namespace.close(), soon: async () => namespace.close() };
+    return new IteratorLink({ ...parts, afterClose }, namespace);
   } catch (error) {
+    namespace?.close();
     throw explain(error, doing, {
       EPERM: bpfPrivileges,
       EBADF:
@@ -150,6 +167,23 @@ export function attachIterator(
       ESRCH: "there is no such process or task",
     });
   }
+}
+
+/** A namespace that lives as long as the link. */
+function ownNamespace(
+  namespace: IteratorOptions["namespace"],
+  attachTo: string,
+  doing: string,
+): NetworkNamespace | undefined {
+  if (namespace === undefined) return undefined;
+  if (!walksNamespace(attachTo)) {
+    throw new TypeError(
+      `${doing}: namespace is for iterators of ${NETWORK_TARGETS.join(", ")}, and this one is of ${attachTo}`,
+    );
+  }
+  return namespace instanceof NetworkNamespace
+    ? NetworkNamespace.open(`/proc/self/fd/${namespace.fd.number}`)
+    : NetworkNamespace.open(namespace);
 }
 
 /** `union bpf_iter_link_info` of include/uapi/linux/bpf.h; undefined where nothing is said. */

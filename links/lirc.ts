@@ -4,7 +4,7 @@
  * @module
  */
 
-import { constants } from "node:fs";
+import { constants, readlinkSync, statSync } from "node:fs";
 import { SyscallError, UnsupportedError } from "../src/error.ts";
 import { shown } from "../src/options.ts";
 import { programDetach } from "../src/sys/bpf.ts";
@@ -30,17 +30,22 @@ const TYPES = [ProgramType.LIRC_MODE2];
  * Attaches a program of type lirc_mode2 to a receiver, such as `/dev/lirc0`; Linux 4.18. It runs for each pulse, space and timeout, and
  * stays when this process ends without closing the link, for the kernel makes none.
  *
- * @throws TargetError for a device that is not there; UnsupportedError where the kernel has no such programs; SyscallError such as EEXIST
- * when the program is attached there, EPERM without CAP_BPF; TypeError for a program of another type.
+ * @throws TargetError for a device that is not there, or is none; UnsupportedError where the kernel has no such programs; SyscallError
+ * such as EEXIST when the program is attached there, EPERM without CAP_BPF; TypeError for a program of another type.
  */
 export function lirc(program: AttachableProgram, device: string): Link {
   return attachLirc(program, device);
 }
 
-/** What is attached to a receiver; Linux 4.18. @throws TargetError for a device that is not there; SyscallError. */
+/** What is attached to a receiver; Linux 4.18. @throws TargetError for a device that is not there, or is none; SyscallError. */
 export function lircPrograms(device: string): AttachedPrograms {
-  using target = openDevice(device, "cannot list programs of a receiver");
-  return queryPrograms(target, AttachType.LIRC_MODE2);
+  const doing = `cannot list the programs of ${typeof device === "string" ? device : "a receiver"}`;
+  using target = openDevice(device, doing);
+  try {
+    return queryPrograms(target, AttachType.LIRC_MODE2);
+  } catch (error) {
+    throw reasonOf(error, doing, device);
+  }
 }
 
 /** The same on any kernel. */
@@ -103,6 +108,13 @@ function openDevice(device: string, doing: string): FileDescriptor {
 
 function reasonOf(error: unknown, doing: string, device: string): unknown {
   if (error instanceof SyscallError && error.code === "EINVAL") {
+    if (isOtherDevice(device)) {
+      return new TargetError(`${doing}: it is no receiver of a remote control`, {
+        code: "ERR_TARGET",
+        target: device,
+        cause: error,
+      });
+    }
     return new UnsupportedError(
       `${doing}: the kernel does not take it; it needs CONFIG_BPF_LIRC_MODE2, which takes CONFIG_RC_CORE=y, and ${device} has to be a receiver of pulses`,
       { feature: "lirc_mode2 programs", since: "4.18", cause: error },
@@ -113,6 +125,19 @@ function reasonOf(error: unknown, doing: string, device: string): unknown {
     EEXIST: "the program is attached there",
     E2BIG: "as many programs as the kernel allows, 64, are attached there",
     ENODEV: "the receiver has been taken away",
-    EBADF: `${device} is no receiver of a remote control`,
   });
+}
+
+/** Whether the kernel, which refuses other devices as it refuses what it does not know, says that this is one. */
+function isOtherDevice(device: string): boolean {
+  try {
+    const { rdev } = statSync(device);
+    // As glibc's gnu_dev_major and gnu_dev_minor take it apart.
+    const major = (rdev >>> 8) & 0xfff;
+    const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+    return rdev === 0 || !/\/lirc$/.test(readlinkSync(`/sys/dev/char/${major}:${minor}/subsystem`));
+  } catch {
+    // Without sysfs nothing tells.
+    return false;
+  }
 }

@@ -6,7 +6,9 @@
  */
 
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
+import { abandonAll, closeAll } from "../src/close-all.ts";
 import { checkOptions, shown } from "../src/options.ts";
+import type { FileDescriptor } from "../src/sys/fd.ts";
 import { NetlinkFlag, RouteSocket } from "../src/sys/netlink.ts";
 import { type NetlinkAttribute, writeAttributes } from "../src/sys/netlink-message.ts";
 import { ProgramType } from "../src/uapi.ts";
@@ -16,6 +18,19 @@ import { explain, networkPrivileges, saidBy } from "./explain.ts";
 import { findInterface } from "./interface.ts";
 import { failedWith } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
+import { signedName } from "./route-leftovers.ts";
+import {
+  DELETE_ROUTE,
+  ENCAP_BPF,
+  ENCAP_SEG6_LOCAL,
+  HOOKS,
+  NEW_ROUTE,
+  PROGRAM_FD,
+  PROGRAM_NAME,
+  RTA,
+  RTMSG,
+  SEG6_LOCAL,
+} from "./route-message.ts";
 
 /** The rest of the route that a program is attached to. */
 export interface LwtOptions {
@@ -34,43 +49,31 @@ export interface LwtOptions {
 }
 
 /** include/uapi/linux/rtnetlink.h. */
-const NEW_ROUTE = 24;
-const DELETE_ROUTE = 25;
-const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, table: 15, encapType: 21, encap: 22 };
 const PROTOCOL_STATIC = 4;
 const TABLE_COMPATIBLE = 252;
 const TABLE_MAIN = 254;
 /** `RTN_*`, and the scope of each: `RT_SCOPE_*`. */
 const ROUTE_TYPES = { unicast: 1, local: 2 };
 const SCOPES = { universe: 0, link: 253, host: 254 };
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** `IP6_RT_PRIO_USER` of include/uapi/linux/ipv6_route.h: what the kernel takes 0 for, in routes to make. */
 const METRIC_OF_IPV6 = 1024;
-/** `struct rtmsg`. */
-const RTMSG_SIZE = 12;
-/** `LWTUNNEL_ENCAP_BPF`, `LWTUNNEL_ENCAP_SEG6_LOCAL` of include/uapi/linux/lwtunnel.h. */
-const ENCAP_BPF = 6;
-const ENCAP_SEG6_LOCAL = 7;
-/** `LWT_BPF_*`: the hook, the program's descriptor and name, the headroom. */
-const HOOKS: Readonly<Record<number, number>> = {
-  [ProgramType.LWT_IN]: 1,
-  [ProgramType.LWT_OUT]: 2,
-  [ProgramType.LWT_XMIT]: 3,
-};
+/** `LWT_BPF_XMIT_HEADROOM`. */
 const XMIT_HEADROOM = 4;
 const LARGEST_HEADROOM = 256;
-/** `SEG6_LOCAL_*` of include/uapi/linux/seg6_local.h. */
-const SEG6_LOCAL = { action: 1, bpf: 8, endBpf: 15 };
-/** `LWT_BPF_PROG_FD`, `SEG6_LOCAL_BPF_PROG`; and the names. */
-const PROGRAM_FD = 1;
-const PROGRAM_NAME = 2;
 const TYPES = [
   ProgramType.LWT_IN,
   ProgramType.LWT_OUT,
   ProgramType.LWT_XMIT,
   ProgramType.LWT_SEG6LOCAL,
 ];
+
+/** A program that is on a route, by the name that it has there. */
+interface RoutedProgram {
+  readonly type: number;
+  /** Kept to tell the kernel which route is meant. */
+  readonly fd: FileDescriptor;
+  readonly name: string;
+}
 
 /** A route but for its programs. */
 interface Route {
@@ -115,8 +118,9 @@ export function lwt(
   const description = `${names} to the route to ${to}`;
   // A socket of the namespace that the route is in, wherever the thread goes.
   const socket = new RouteSocket();
+  let put: readonly RoutedProgram[];
   try {
-    setRoute(socket, route, list, NetlinkFlag.CREATE | NetlinkFlag.EXCL);
+    put = setRoute(socket, route, list, NetlinkFlag.CREATE | NetlinkFlag.EXCL);
   } catch (error) {
     socket.close();
     throw reasonOf(error, `cannot attach program ${description}`);
@@ -127,45 +131,51 @@ export function lwt(
     fd: socket.fd,
     isKernelLink: false,
     types: list.map(({ type }) => type),
-    manual: attachment(socket, route, to, list.length),
+    manual: attachment(socket, route, to, put),
   });
 }
 
 /** How to remove the route, and to put another program on it. */
-function attachment(socket: RouteSocket, route: Route, to: string, count: number) {
-  let replaced = 0;
+function attachment(
+  socket: RouteSocket,
+  route: Route,
+  to: string,
+  first: readonly RoutedProgram[],
+) {
+  let current = first;
   return {
     detach(): void {
       try {
-        const message = [header(route), writeAttributes(placeAttributes(route))];
+        // With no metric the kernel would take any, that of somebody else's route, where ours was removed. The names of programs are ours alone.
+        const own = [...placeAttributes(route), ...encapsulation(current, route.headroom)];
+        const message = [header(route), writeAttributes(own)];
         socket.request(DELETE_ROUTE, 0, message, `remove the route to ${to}`);
       } catch (error) {
         // Somebody removed it, or the interface that it was on.
         if (!["ESRCH", "ENODEV", "ENOENT"].some((code) => failedWith(error, code))) throw error;
+      } finally {
+        closeAll(current.map(({ fd }) => fd));
       }
     },
     replace(next: AttachableProgram, expected: AttachableProgram | undefined): void {
       const doing = `cannot replace the program of the route to ${to}`;
-      if (expected !== undefined || count > 1) {
+      if (expected !== undefined || first.length > 1) {
         throw new TypeError(
-          count > 1
+          first.length > 1
             ? `${doing}: it has several`
             : `${doing}: routes replace whatever program they have, so none can be expected`,
         );
       }
       try {
-        // Routes whose programs have one name are the same to the kernel, which then changes nothing.
-        const renamed = { ...whatIsAttached(next), name: `${next.name}#${++replaced + 1}` };
-        setRoute(socket, route, [renamed], NetlinkFlag.CREATE | NetlinkFlag.REPLACE);
+        const flags = NetlinkFlag.CREATE | NetlinkFlag.REPLACE;
+        const replaced = current;
+        current = setRoute(socket, route, [next], flags);
+        closeAll(replaced.map(({ fd }) => fd));
       } catch (error) {
         throw reasonOf(error, doing);
       }
     },
   };
-}
-
-function whatIsAttached({ type, fd, attachType, attachTo }: AttachableProgram) {
-  return { type, fd, attachType, attachTo };
 }
 
 function checkPrograms(list: readonly AttachableProgram[]): void {
@@ -213,23 +223,35 @@ function routeOf(to: string, options: LwtOptions, doing: string): Route {
   };
 }
 
+/** What is on the route now, whose descriptors are the caller's to close. */
 function setRoute(
   socket: RouteSocket,
   route: Route,
   programs: readonly AttachableProgram[],
   flags: number,
-): void {
-  const attributes = [...placeAttributes(route), ...encapsulation(programs, route.headroom)];
-  const message = [header(route), writeAttributes(attributes)];
+): readonly RoutedProgram[] {
   const names = programs.map(({ name }) => name).join(", ");
-  socket.request(NEW_ROUTE, flags, message, `make a route with program ${names}`);
+  const put: RoutedProgram[] = [];
+  try {
+    // Routes whose programs have one name are the same to the kernel, which then replaces nothing.
+    for (const { type, fd, name } of programs) {
+      put.push({ type, fd: fd.duplicate(), name: signedName(name) });
+    }
+    const attributes = [...placeAttributes(route), ...encapsulation(put, route.headroom)];
+    const message = [header(route), writeAttributes(attributes)];
+    socket.request(NEW_ROUTE, flags, message, `make a route with program ${names}`);
+    return put;
+  } catch (error) {
+    abandonAll(put.map(({ fd }) => fd));
+    throw error;
+  }
 }
 
 /** `struct rtmsg` of include/uapi/linux/rtnetlink.h. */
 function header({ prefix, type, via, table }: Route): Uint8Array {
-  const bytes = new Uint8Array(RTMSG_SIZE);
+  const bytes = new Uint8Array(RTMSG.size);
   const isFour = prefix.bytes.length === 4;
-  bytes[0] = isFour ? AF_INET : AF_INET6;
+  bytes[0] = isFour ? RTMSG.inet : RTMSG.inet6;
   bytes[1] = prefix.bits;
   bytes[4] = table > 0xff ? TABLE_COMPATIBLE : table;
   bytes[5] = PROTOCOL_STATIC;
@@ -253,14 +275,10 @@ function placeAttributes({ prefix, index, via, table, metric }: Route): NetlinkA
 }
 
 /** `RTA_ENCAP_TYPE` and `RTA_ENCAP`. */
-function encapsulation(
-  programs: readonly AttachableProgram[],
-  headroom: number,
-): NetlinkAttribute[] {
-  const described = ({ fd, name }: AttachableProgram): NetlinkAttribute[] => [
+function encapsulation(programs: readonly RoutedProgram[], headroom: number): NetlinkAttribute[] {
+  const described = ({ fd, name }: RoutedProgram): NetlinkAttribute[] => [
     [PROGRAM_FD, fd.number],
-    // The kernel wants one, and shows it to `ip route`.
-    [PROGRAM_NAME, name === "" ? "program" : name],
+    [PROGRAM_NAME, name],
   ];
   const [first] = programs;
   if (first?.type === ProgramType.LWT_SEG6LOCAL) {

@@ -6,8 +6,11 @@
  */
 
 import { abandonAll } from "../src/close-all.ts";
+import { SyscallError } from "../src/error.ts";
 import { sectionMeaning } from "../src/spec/index.ts";
+import { descriptorLimit, openDescriptors } from "../src/sys/descriptor-limit.ts";
 import type { AttachableProgram } from "./arguments.ts";
+import { failedWith } from "./kernel-calls.ts";
 import type { Link, LinkKind } from "./link.ts";
 import { LinkGroup } from "./link-group.ts";
 
@@ -46,7 +49,7 @@ export function wantedAttachType(program: AttachableProgram): number {
 
 /**
  * Attaches to each place, or to none. `isSkipped` says of an error that its place may be left out; when all are, the first error is
- * thrown.
+ * thrown. Where descriptors run out the error says how many would do.
  */
 export function attachEach<T extends string | bigint | number>(
   places: readonly T[],
@@ -68,7 +71,34 @@ export function attachEach<T extends string | bigint | number>(
     if (links.length === 0) throw skipped[0]?.error;
   } catch (error) {
     abandonAll(links);
-    throw error;
+    if (!failedWith(error, "EMFILE")) throw error;
+    throw tooMany(error as SyscallError, description, places.length, links.length);
   }
   return new ProbeGroup(kind, description, links, skipped);
+}
+
+/** What to say when descriptors ran out after `attached` of the places, all of which are closed by now. */
+function tooMany(
+  error: SyscallError,
+  description: string,
+  places: number,
+  attached: number,
+): SyscallError {
+  const { soft, hard } = descriptorLimit() ?? {};
+  const others = openDescriptors();
+  let advice = "a link to many places takes one: kprobe.multi (Linux 5.18), uprobe.multi (6.6)";
+  if (soft !== undefined && others !== undefined) {
+    const each = Math.max(1, Math.ceil((Number(soft) - others) / Math.max(1, attached)));
+    const needed = others + each * places + 1;
+    const raise =
+      hard !== undefined && BigInt(needed) > hard
+        ? `\`ulimit -n ${needed}\` by root, or LimitNOFILE=${needed}, allows them (the hard limit is ${hard})`
+        : `\`ulimit -n ${needed}\` allows them`;
+    advice = `${others} are open besides, and ${places} places take ${needed} in all: ${raise}; ${advice}`;
+  }
+  const limit = soft === undefined ? "" : ` of ${soft}`;
+  return new SyscallError(
+    `cannot attach program ${description}: the limit${limit} descriptors (RLIMIT_NOFILE) was met after ${attached} of ${places} places (${advice})`,
+    { errno: error.errno, syscall: error.syscall, command: error.command, cause: error },
+  );
 }

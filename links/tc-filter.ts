@@ -1,20 +1,13 @@
 /**
- * Filters of traffic control that run a program, by netlink: made, changed, found, counted and removed. Of queueing disciplines it knows
+ * Filters of traffic control that run a program, by netlink: made, changed, counted and removed. Of queueing disciplines it knows
  * the numbers only.
  *
  * @module
  */
 
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
-import { BpfError } from "../src/error.ts";
-import { programInfo } from "../src/program-info.ts";
 import { NetlinkFlag, type RouteSocket } from "../src/sys/netlink.ts";
-import {
-  attributeNumber,
-  attributeText,
-  readAttributes,
-  writeAttributes,
-} from "../src/sys/netlink-message.ts";
+import { writeAttributes } from "../src/sys/netlink-message.ts";
 import type { AttachableProgram } from "./arguments.ts";
 import { failedWith } from "./kernel-calls.ts";
 
@@ -28,7 +21,7 @@ const GET_FILTER = 46;
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 /** `TCA_BPF_*`, include/uapi/linux/pkt_cls.h. */
-const BPF = { fd: 6, name: 7, flags: 8, id: 11 };
+const BPF = { fd: 6, name: 7, flags: 8 };
 /** `TCA_BPF_FLAG_ACT_DIRECT`. */
 const DIRECT_ACTION = 1;
 /** `htons(ETH_P_ALL)`. */
@@ -36,27 +29,62 @@ const ALL_PROTOCOLS = hostLittleEndian ? 0x0300 : 0x0003;
 /** `struct tcmsg`. */
 const TCMSG = { size: 20, index: 4, handle: 8, parent: 12, info: 16 };
 
+/** The first priority that kernels choose, and the least that they take for a chosen one: each goes before these (net/sched/cls_api.c). */
+const CHOSEN = { first: 0xc000, least: 0x8000 };
+/** Others may take what is free between looking and making. */
+const ATTEMPTS = 50;
+
 /** Where a filter is. */
 export interface Filter {
   readonly index: number;
   readonly parent: number;
-  /** 0 lets the kernel choose, in a filter that is to be made; as the handle. */
+  /** 0 stands for one to choose, in a filter that is to be made; as the handle. */
   readonly priority: number;
   readonly handle: number;
 }
 
-/** Makes a filter, and tells where it is. Throws SyscallError. */
+/**
+ * Makes a filter, and tells where it is. What is left open is chosen here and not by the kernel, which need not tell: the filter of somebody
+ * else who attaches the same program at the same time looks alike. Throws SyscallError.
+ */
 export function makeFilter(
   socket: RouteSocket,
-  filter: Filter,
+  wanted: Filter,
   program: AttachableProgram,
 ): Filter {
-  const flags = NetlinkFlag.CREATE | NetlinkFlag.EXCL;
-  const made = setFilter(socket, filter, program, flags | NetlinkFlag.ECHO);
-  if (made !== undefined) return made;
-  // Without an echo only what was asked for is known, and deleting by 0 would mean all filters.
-  if (filter.priority !== 0 && filter.handle !== 0) return filter;
-  return findFilter(socket, filter, program);
+  const isChosen = wanted.priority === 0 || wanted.handle === 0;
+  for (let attempt = 1; ; attempt++) {
+    const filter = isChosen ? choosePlace(socket, wanted) : wanted;
+    try {
+      setFilter(socket, filter, program, NetlinkFlag.CREATE | NetlinkFlag.EXCL);
+      return filter;
+    } catch (error) {
+      const isTaken = isChosen && attempt < ATTEMPTS && wasTaken(error, socket, wanted, filter);
+      if (!isTaken) throw error;
+    }
+  }
+}
+
+/** Whether somebody else took the place meanwhile; EINVAL says so where their filter is of another kind. */
+function wasTaken(error: unknown, socket: RouteSocket, wanted: Filter, tried: Filter): boolean {
+  if (failedWith(error, "EEXIST")) return true;
+  return failedWith(error, "EINVAL") && choosePlace(socket, wanted).priority !== tried.priority;
+}
+
+/** A priority before those that were chosen, and the lowest free handle. */
+function choosePlace(socket: RouteSocket, { index, parent, ...asked }: Filter): Filter {
+  const filters = list(socket, index, parent).flatMap((payload) => read(payload) ?? []);
+  const before = Math.min(
+    CHOSEN.first + 1,
+    ...filters.map(({ priority }) => priority).filter((priority) => priority >= CHOSEN.least),
+  );
+  const priority = asked.priority || before - 1;
+  const used = new Set(
+    filters.filter((filter) => filter.priority === priority).map(({ handle }) => handle),
+  );
+  let handle = asked.handle || 1;
+  while (asked.handle === 0 && used.has(handle)) handle++;
+  return { index, parent, priority, handle };
 }
 
 /** Has a filter run another program. Throws SyscallError. */
@@ -99,13 +127,12 @@ export function tcmsg(fields: {
   return bytes;
 }
 
-/** Where the filter is, as the kernel's echo tells; undefined without one. */
 function setFilter(
   socket: RouteSocket,
   filter: Filter,
   program: AttachableProgram,
   flags: number,
-): Filter | undefined {
+): void {
   const options = writeAttributes([
     [TCA_KIND, "bpf"],
     [
@@ -118,30 +145,7 @@ function setFilter(
     ],
   ]);
   const doing = `set a filter to program ${program.name}`;
-  const answers = socket.request(NEW_FILTER, flags, [header(filter), options], doing);
-  const echo = answers.find(({ type }) => type === NEW_FILTER)?.payload;
-  return echo === undefined ? undefined : read(echo, filter);
-}
-
-/**
- * The filter that was made with what `wanted` leaves open: of those that run the program the one with the lowest priority, as the
- * kernel chooses it, and the highest handle. Where a program has several, they are alike.
- */
-function findFilter(socket: RouteSocket, wanted: Filter, program: AttachableProgram): Filter {
-  const { id } = programInfo(program.fd);
-  const found = list(socket, wanted.index, wanted.parent)
-    .filter((payload) => programOf(payload) === id)
-    .flatMap((payload) => read(payload, wanted) ?? [])
-    .filter(
-      ({ priority, handle }) =>
-        (wanted.priority === 0 || wanted.priority === priority) &&
-        (wanted.handle === 0 || wanted.handle === handle),
-    )
-    .sort((a, b) => a.priority - b.priority || b.handle - a.handle)[0];
-  if (found !== undefined) return found;
-  throw new BpfError(`set a filter to program ${program.name}: it is not among those there are`, {
-    code: "ERR_NETLINK",
-  });
+  socket.request(NEW_FILTER, flags, [header(filter), options], doing);
 }
 
 function list(socket: RouteSocket, index: number, parent: number): Uint8Array[] {
@@ -155,20 +159,12 @@ function list(socket: RouteSocket, index: number, parent: number): Uint8Array[] 
   }
 }
 
-function read(payload: Uint8Array, { index, parent }: Filter): Filter | undefined {
+/** Priority and handle of a filter; 0 is the handle of what holds all of a priority. */
+function read(payload: Uint8Array): Pick<Filter, "priority" | "handle"> | undefined {
   if (payload.length < TCMSG.size) return undefined;
   const view = viewOf(payload);
   const handle = view.getUint32(TCMSG.handle, hostLittleEndian);
-  const priority = view.getUint32(TCMSG.info, hostLittleEndian) >>> 16;
-  return { index, parent, handle, priority };
-}
-
-/** Number of the program of a filter; undefined of other kinds of filters. */
-function programOf(payload: Uint8Array): number | undefined {
-  const attributes = readAttributes(payload.subarray(TCMSG.size));
-  if (attributeText(attributes.get(TCA_KIND)) !== "bpf") return undefined;
-  const options = readAttributes(attributes.get(TCA_OPTIONS) ?? new Uint8Array(0));
-  return attributeNumber(options.get(BPF.id));
+  return { handle, priority: view.getUint32(TCMSG.info, hostLittleEndian) >>> 16 };
 }
 
 function header(filter: Filter): Uint8Array {

@@ -5,6 +5,7 @@
  */
 
 import { BpfError, SyscallError } from "../src/error.ts";
+import { shown } from "../src/options.ts";
 import { mapFreeze, objectGet, objectPin } from "../src/sys/bpf.ts";
 import { explainPin, removePin } from "../src/sys/bpf-file-system.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
@@ -205,8 +206,7 @@ export abstract class BpfMap implements Disposable {
 /** The path itself; TypeError for what no path can be, which `doing` begins. */
 export function requirePath(doing: string, path: unknown): string {
   if (typeof path === "string" && path !== "" && !path.includes("\0")) return path;
-  const found = typeof path === "string" ? JSON.stringify(path) : typeof path;
-  throw new TypeError(`${doing}: a path is needed, not ${found}`);
+  throw new TypeError(`${doing}: a path is needed, not ${shown(path)}`);
 }
 
 function modeOf(flags: number): MapAccessMode {

@@ -7,6 +7,7 @@
 
 import type { Codec } from "../btf/index.ts";
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
+import { shown } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { indexCodec } from "./array.ts";
 import { ErasableMap } from "./erasable.ts";
@@ -101,7 +102,9 @@ function targetCodec<T extends WithProgram>(
       const { [member]: number, program, programId, ...others } = Object(value);
       const [unknown] = Object.keys(others);
       if (unknown !== undefined) throw new TypeError(`${unknown}: there is no such member`);
-      if (typeof number !== "number") throw new TypeError(`${member}: ${typeof number}, no number`);
+      if (typeof number !== "number") {
+        throw new TypeError(`${member} is ${shown(number)}, not a number`);
+      }
       if (!Number.isInteger(number) || number < 0 || number > 0xffff_ffff) {
         throw new RangeError(`${member}: ${number} is not an unsigned 32-bit number`);
       }

@@ -22,7 +22,7 @@ export interface AttachRoute extends LwtOptions {
   to: string;
 }
 
-/** Places that no section names. Programs that need one that is not given are skipped. */
+/** Places that no section names. Programs that need one that is not given are skipped; one that no program takes is a TypeError. */
 export interface AttachPlaces {
   /** The network interface, by name or number, of XDP, tc, tcx and netkit programs. */
   interface?: string | number;
@@ -32,7 +32,7 @@ export interface AttachPlaces {
   direction?: Direction;
   /** The cgroup, by path or descriptor, of cgroup, sockops and lsm_cgroup programs, and where `iter/cgroup` begins. */
   cgroup?: Cgroup;
-  /** The network namespace of sk_lookup and flow_dissector programs; see `skLookup`. */
+  /** The network namespace of sk_lookup and flow_dissector programs, and of iterators of sockets; see `skLookup`. */
   namespace?: NetworkNamespace | string | number;
   /** The hook of netfilter programs. */
   netfilter?: NetfilterOptions;

@@ -31,6 +31,7 @@ import {
   usdt,
   xdp,
 } from "../links/index.ts";
+import { walksNamespace } from "../links/iterator-targets.ts";
 import type { Attached, AttachPlaces, Unattached } from "./attach-places.ts";
 import { UnsupportedError } from "./error.ts";
 import type { Program } from "./program.ts";
@@ -198,14 +199,15 @@ function inCgroup(program: Program, places: AttachPlaces): Attached {
   return cgroup(program, where, { attachType });
 }
 
-/** Iterators: of maps, cgroups and tasks there may be said which. */
-function walking(program: Program, { map, pid, cgroup: where }: AttachPlaces): Attached {
+/** Iterators: of maps, cgroups, tasks and namespaces there may be said which. */
+function walking(program: Program, { map, pid, cgroup: where, namespace }: AttachPlaces): Attached {
   const { attachTo } = program;
   if (attachTo === "") return targetless(program);
   if (/^(bpf_map_elem|bpf_sk_storage_map|sockmap)$/.test(attachTo)) {
     return map === undefined ? lacking(program, "map") : iterator(program, { map });
   }
   if (attachTo === "cgroup" && where !== undefined) return iterator(program, { cgroup: where });
+  if (walksNamespace(attachTo) && namespace !== undefined) return iterator(program, { namespace });
   return iterator(program, pid !== undefined && attachTo.startsWith("task") ? { pid } : {});
 }
 

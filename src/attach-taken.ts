@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { AttachPlaces } from "./attach-places.ts";
+import { walksNamespace } from "../links/iterator-targets.ts";
+import { type AttachPlaces, PLACE_NAMES } from "./attach-places.ts";
 import { sectionMeaning } from "./spec/index.ts";
 
 type Places = readonly (keyof AttachPlaces)[];
@@ -58,8 +59,31 @@ export function placesTaken(section: string, attachTo: string): Places {
   return [];
 }
 
+/**
+ * Refuses places that no program takes: whoever gives one means it, and a process or an interface that is not heeded goes unseen.
+ *
+ * @throws TypeError.
+ */
+export function requirePlacesTaken(
+  programs: readonly { section: string; attachTo: string }[],
+  places: AttachPlaces,
+): void {
+  const taken = new Set(
+    programs.flatMap(({ section, attachTo }) => placesTaken(section, attachTo)),
+  );
+  // What is no object is refused where options are read.
+  const given = Object(places) as AttachPlaces;
+  const unused = PLACE_NAMES.filter((name) => given[name] !== undefined && !taken.has(name));
+  if (unused.length === 0) return;
+  const others = [...taken].join(", ");
+  throw new TypeError(
+    `attach programs: no loaded program takes ${unused.join(" or ")}${others === "" ? "" : `; they take ${others}`}`,
+  );
+}
+
 function walked(attachTo: string): Places {
   if (/^(bpf_map_elem|bpf_sk_storage_map|sockmap)$/.test(attachTo)) return ["map"];
   if (attachTo === "cgroup") return ["cgroup"];
+  if (walksNamespace(attachTo)) return ["namespace"];
   return attachTo.startsWith("task") ? ["pid"] : [];
 }

@@ -6,7 +6,7 @@
 
 import type { FeatureAnswer } from "../features/index.ts";
 import { COMMON_OPTIONS, CONFIG_OPTIONS } from "./doctor-config.ts";
-import type { Facts, Place } from "./doctor-facts.ts";
+import type { Facts, Place, ProbeWay } from "./doctor-facts.ts";
 
 /** `problem`: much cannot work; `warning`: something cannot, or not well. */
 export type CheckState = "ok" | "warning" | "problem" | "unknown";
@@ -33,6 +33,8 @@ const CAPABILITIES: readonly (readonly [bit: bigint, name: string, purpose: stri
   [24n, "CAP_SYS_RESOURCE", "lifting the limit of locked memory before Linux 5.11"],
 ];
 const CAP_SYS_ADMIN = 21n;
+const CAP_PERFMON = 38n;
+const ALL_CAPABILITIES = -1n;
 
 /** Names of the capabilities of a set that BPF asks for. */
 export function capabilityNames(capabilities: bigint): string[] {
@@ -62,8 +64,8 @@ export function judgeFacts(facts: Facts): Check[] {
     memlock(facts),
     jit(facts),
     ftrace(facts),
-    probing("kprobes", facts.hasKprobes, "CONFIG_KPROBE_EVENTS", facts),
-    probing("uprobes", facts.hasUprobes, "CONFIG_UPROBE_EVENTS", facts),
+    probing("kprobes", facts.kprobes, "CONFIG_KPROBE_EVENTS", facts),
+    uprobes(facts),
     configuration(facts),
     leftovers(facts),
   ];
@@ -326,8 +328,28 @@ function ftrace({ ftraceEnabled, hasProc, hasSysctls }: Facts): Check {
   );
 }
 
-function probing(name: string, isThere: boolean, option: string, { hasSys }: Facts): Check {
-  if (isThere) return check(name, "ok", "there");
+function uprobes(facts: Facts): Check {
+  const name = "uprobes";
+  const found = probing(name, facts.uprobes, "CONFIG_UPROBE_EVENTS", facts);
+  const { capabilities = ALL_CAPABILITIES, release } = facts;
+  if (found.state !== "ok" || has(capabilities, CAP_SYS_ADMIN)) return found;
+  const mayTrace = has(capabilities, CAP_PERFMON);
+  const isYoung = release.major > 6 || (release.major === 6 && release.minor >= 16);
+  if (mayTrace && !isYoung) return found;
+  const advice =
+    "their events take CAP_SYS_ADMIN (CAP_PERFMON was enough from Linux 5.8 to 6.15); uprobe.multi (6.6) does with CAP_BPF and CAP_PERFMON";
+  return check(name, "warning", `${found.found}, and not for this process`, advice);
+}
+
+function probing(
+  name: string,
+  way: ProbeWay | undefined,
+  option: string,
+  { hasSys }: Facts,
+): Check {
+  if (way === "perf") return check(name, "ok", "there");
+  if (way === "tracefs")
+    return check(name, "ok", `there, by way of tracefs (${name.slice(0, -1)}_events)`);
   if (!hasSys) return unseen(name, "sys");
   return check(name, "warning", "not there", `they need a kernel with ${option}`);
 }
@@ -345,15 +367,27 @@ function configuration({ config }: Facts): Check {
   return check(name, "warning", `without ${missing.join(", ")}`, advice);
 }
 
-function leftovers({ pins, probes, orphanedProbes }: Facts): Check {
+function leftovers({ pins, probes, orphanedProbes, orphanedRoutes }: Facts): Check {
   const name = "left behind";
   const pinned = pins === undefined ? "pins cannot be counted" : `${pins} pins`;
   const probed = probes === undefined ? "probes cannot be counted" : `${probes} probes in tracefs`;
   const found = `${pinned}, ${probed}`;
-  const [first] = orphanedProbes;
-  if (first === undefined) return check(name, "ok", found);
-  const advice =
-    `${orphanedProbes.length} probes of processes that were killed stay until somebody removes them: ` +
-    `\`ebpf doctor --fix\`, or \`echo -:${first.name} >> /sys/kernel/tracing/${first.list}\``;
-  return check(name, "warning", found, advice);
+  const [probe] = orphanedProbes;
+  const [route] = orphanedRoutes;
+  const advice: string[] = [];
+  if (probe !== undefined) {
+    advice.push(
+      `${orphanedProbes.length} probes of processes that were killed stay until somebody removes them: ` +
+        `\`ebpf doctor --fix\`, or \`echo -:${probe.name} >> /sys/kernel/tracing/${probe.list}\``,
+    );
+  }
+  if (route !== undefined) {
+    advice.push(
+      `${orphanedRoutes.length} routes of processes that were killed run their programs until somebody removes them: ` +
+        `\`ebpf doctor --fix\`, or \`ip route del ${route.to} table ${route.table}\``,
+    );
+  }
+  return advice.length === 0
+    ? check(name, "ok", found)
+    : check(name, "warning", found, advice.join("; "));
 }

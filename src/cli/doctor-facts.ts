@@ -6,6 +6,8 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type LeftRoute, leftRoutes } from "../../links/route-leftovers.ts";
+import { hasTracefsProbes } from "../../links/tracefs-probe.ts";
 import type { ProbeList } from "../../links/tracefs-removal.ts";
 import { BpfError } from "../error.ts";
 import { parseConfig, readKernelConfig } from "../externs/kernel-config.ts";
@@ -58,8 +60,9 @@ export interface Facts {
   readonly memlock: number | undefined;
   /** Memory is charged to control groups, and the limit above does not count. */
   readonly memoryCgroups: FeatureAnswer;
-  readonly hasKprobes: boolean;
-  readonly hasUprobes: boolean;
+  /** By what they are put; undefined where by nothing. */
+  readonly kprobes: ProbeWay | undefined;
+  readonly uprobes: ProbeWay | undefined;
   /** Values of the options in {@link CONFIG_OPTIONS}, null when not set; undefined when it cannot be read. */
   readonly config: Readonly<Record<string, string | null>> | undefined;
   /** Without those that the kernel makes. */
@@ -67,7 +70,12 @@ export interface Facts {
   /** How many probes there are in tracefs, and the names of ours whose process has ended. */
   readonly probes: number | undefined;
   readonly orphanedProbes: readonly OrphanedProbe[];
+  /** Routes of this network namespace on which a program of ours is whose process has ended. */
+  readonly orphanedRoutes: readonly LeftRoute[];
 }
+
+/** By perf events (Linux 4.17), or by writing to a file of tracefs. */
+export type ProbeWay = "perf" | "tracefs";
 
 /** A probe in tracefs whose maker was killed. */
 export interface OrphanedProbe {
@@ -111,12 +119,18 @@ export function collectFacts(): Facts {
     securityModules: read("/sys/kernel/security/lsm")?.trim().split(","),
     memlock: memlock(read("/proc/self/limits")),
     memoryCgroups: haveFeature("memory_cgroups"),
-    hasKprobes: existsSync("/sys/bus/event_source/devices/kprobe"),
-    hasUprobes: existsSync("/sys/bus/event_source/devices/uprobe"),
+    kprobes: probeWay("kprobe"),
+    uprobes: probeWay("uprobe"),
     config: config(),
     pins: "path" in pins ? countPins(pins.path) : undefined,
     ...("path" in tracing ? probesIn(tracing.path) : { probes: undefined, orphanedProbes: [] }),
+    orphanedRoutes: leftRoutes(),
   };
+}
+
+function probeWay(unit: "kprobe" | "uprobe"): ProbeWay | undefined {
+  if (existsSync(`/sys/bus/event_source/devices/${unit}/type`)) return "perf";
+  return hasTracefsProbes(`${unit}_events`) ? "tracefs" : undefined;
 }
 
 function place(find: () => string): Place {

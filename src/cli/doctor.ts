@@ -5,6 +5,7 @@
  * @module
  */
 
+import { removeLeftRoute } from "../../links/route-leftovers.ts";
 import { removeTracefsProbe } from "../../links/tracefs-removal.ts";
 import { type Command, CommandError, readArguments } from "./command.ts";
 import { type Check, type CheckState, capabilityNames, judgeFacts } from "./doctor-checks.ts";
@@ -28,10 +29,14 @@ export const doctor: Command = async (args) => {
     throw new CommandError(`doctor takes no arguments, and there is ${positionals[0]}`);
   }
   let facts = collectFacts();
-  if (values.fix === true && facts.orphanedProbes.length > 0) {
+  if (values.fix === true && facts.orphanedProbes.length + facts.orphanedRoutes.length > 0) {
     for (const { list, name } of facts.orphanedProbes) {
       removeTracefsProbe(list, name);
       say(`removed probe ${name}, which a killed process left`);
+    }
+    for (const route of facts.orphanedRoutes) {
+      removeLeftRoute(route);
+      say(`removed the route to ${plain(route.to)}, which a killed process left`);
     }
     facts = collectFacts();
   }

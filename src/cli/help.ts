@@ -51,7 +51,8 @@ something that a program needs, or a file cannot be read; with --baseline, when 
   --direction WAY  ingress or egress, for sections tc, classifier and cgroup/skb
   --cgroup PATH    the cgroup of cgroup, sockops and lsm_cgroup programs
   --netns PATH     the network namespace, also a name of ip-netns(8) or the number of a process: that of
-                   sk_lookup and flow_dissector programs, and the one where the interface and others are
+                   sk_lookup and flow_dissector programs and of iterators of sockets, and the one where
+                   the interface and others are
   --netfilter FAMILY:HOOK
                    the hook of netfilter programs, such as ipv4:input or ipv6:forward:PRIORITY
   --pid NUMBER     run uprobe, USDT and perf_event programs for this process only
@@ -167,7 +168,8 @@ is there, not there, or unknown, with the reason. Needs Linux; without root or C
   doctor: {
     usage: "doctor",
     does: "say why loading or attaching would fail here, and what to do about it",
-    details: `  --fix            remove the probes in tracefs that killed processes left
+    details: `  --fix            remove the probes in tracefs, and the routes of this network namespace, that
+                   killed processes left
   --json           one JSON value
 
 Looks at privileges, mounts, settings and configuration of the kernel. Exit code 1 when there are problems.

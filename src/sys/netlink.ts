@@ -37,6 +37,9 @@ const NETLINK_EXT_ACK = 11;
 const ERROR = 2;
 const DONE = 3;
 const ACK_TLVS = 0x200;
+/** `NLM_F_DUMP_INTR`: what is listed changed meanwhile, so that the list may lack some or have some twice. */
+const DUMP_INTERRUPTED = 0x10;
+const DUMP_ATTEMPTS = 8;
 /** `NLMSGERR_ATTR_MSG`. */
 const MESSAGE = 1;
 /** `struct nlmsghdr`. */
@@ -72,14 +75,34 @@ export class RouteSocket implements Disposable {
 
   /**
    * Sends one message and waits for its answers; `doing` starts the message of an error, such as `attach count to eth0`. Throws
-   * SyscallError, whose message holds what the kernel said besides its errno.
+   * SyscallError, whose message holds what the kernel said besides its errno; BpfError with code `ERR_NETLINK` where what a dump lists
+   * changes again and again. Answers that `isWanted` says no to are not kept, of lists that may be long.
    */
   request(
     type: number,
     flags: number,
     parts: readonly Uint8Array[],
     doing: string,
+    isWanted: (answer: NetlinkAnswer) => boolean = () => true,
   ): NetlinkAnswer[] {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const answers = this.#ask(type, flags, parts, doing, isWanted);
+      if (answers !== undefined) return answers;
+    }
+    throw new BpfError(
+      `${doing}: what the kernel lists changed while it did, ${DUMP_ATTEMPTS} times on end; try again`,
+      { code: "ERR_NETLINK" },
+    );
+  }
+
+  /** The answers, undefined for a list that changed meanwhile. */
+  #ask(
+    type: number,
+    flags: number,
+    parts: readonly Uint8Array[],
+    doing: string,
+    isWanted: (answer: NetlinkAnswer) => boolean,
+  ): NetlinkAnswer[] | undefined {
     const body = concatenate(parts);
     const message = new Uint8Array(new ArrayBuffer(HEADER + body.length));
     const view = viewOf(message);
@@ -95,7 +118,7 @@ export class RouteSocket implements Disposable {
     view.setUint32(8, sequence, hostLittleEndian);
     message.set(body, HEADER);
     this.#send(message, doing);
-    return this.#receive(sequence, doing);
+    return this.#receive(sequence, doing, isWanted);
   }
 
   close(): void {
@@ -118,8 +141,13 @@ export class RouteSocket implements Disposable {
     if (failure !== 0) throw new SyscallError(doing, { errno: failure, syscall: "send" });
   }
 
-  #receive(sequence: number, doing: string): NetlinkAnswer[] {
+  #receive(
+    sequence: number,
+    doing: string,
+    isWanted: (answer: NetlinkAnswer) => boolean,
+  ): NetlinkAnswer[] | undefined {
     const answers: NetlinkAnswer[] = [];
+    let isInterrupted = false;
     const block = new Uint8Array(new ArrayBuffer(RECEIVE_SIZE));
     for (;;) {
       const received = block.slice(0, readInto(this.fd, block));
@@ -139,16 +167,18 @@ export class RouteSocket implements Disposable {
         at += align(length);
         // An answer to a request that failed half-way may still be in the queue.
         if (!isOurs) continue;
+        isInterrupted ||= (flags & DUMP_INTERRUPTED) !== 0;
         if (type === ERROR || type === DONE) {
           const errno = payload.length < 4 ? 0 : -viewOf(payload).getInt32(0, hostLittleEndian);
-          if (errno <= 0) return answers;
+          if (errno <= 0) return isInterrupted ? undefined : answers;
           const said = type === ERROR && (flags & ACK_TLVS) !== 0 ? messageOf(payload, flags) : "";
           throw new SyscallError(said === "" ? doing : `${doing} (the kernel says: ${said})`, {
             errno,
             syscall: "netlink",
           });
         }
-        answers.push({ type, payload });
+        const answer = { type, payload };
+        if (isWanted(answer)) answers.push(answer);
       }
     }
   }

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { lwt } from "../../links/lwt.ts";
+import { leftRoutes } from "../../links/route-leftovers.ts";
 import { checkText } from "../../src/cli/doctor.ts";
 import { type Check, capabilityNames, judgeFacts } from "../../src/cli/doctor-checks.ts";
 import { CONFIG_OPTIONS } from "../../src/cli/doctor-config.ts";
@@ -21,6 +23,8 @@ import { ProgramType } from "../../src/uapi.ts";
 import { ebpf } from "../helper/cli.ts";
 import { ebpfHere } from "../helper/in-process.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { Counter } from "../links/counter.ts";
+import { inOwnNetwork } from "../links/network.ts";
 import { writeTargetProgram } from "../links/target-program.ts";
 
 const test = suite("cli: doctor");
@@ -57,13 +61,17 @@ const FINE: Facts = {
   securityModules: ["capability", "bpf"],
   memlock: 8_388_608,
   memoryCgroups: YES,
-  hasKprobes: true,
-  hasUprobes: true,
+  kprobes: "perf",
+  uprobes: "perf",
   config: Object.fromEntries(Object.keys(CONFIG_OPTIONS).map((name) => [name, "y"])),
   pins: 0,
   probes: 0,
   orphanedProbes: [],
+  orphanedRoutes: [],
 };
+/** CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN. */
+const TRACING = (1n << 39n) | (1n << 38n) | (1n << 12n);
+const YOUNG = { text: "6.16.0", major: 6, minor: 16, patch: 0 };
 
 test("a machine without faults has none", () => {
   for (const { name, state, advice } of judgeFacts(FINE)) {
@@ -112,8 +120,10 @@ const FAULTS: [Partial<Facts>, name: string, Check["state"], advice: RegExp][] =
   [{ memoryCgroups: absent, memlock: 65_536 }, "locked memory", "warning", /ulimit -l/],
   [{ jitEnable: 0 }, "compiler (JIT)", "warning", /bpf_jit_enable=1/],
   [{ ftraceEnabled: 0 }, "kernel.ftrace_enabled", "warning", /ftrace_enabled=1/],
-  [{ hasKprobes: false }, "kprobes", "warning", /CONFIG_KPROBE_EVENTS/],
-  [{ hasUprobes: false }, "uprobes", "warning", /CONFIG_UPROBE_EVENTS/],
+  [{ kprobes: undefined }, "kprobes", "warning", /CONFIG_KPROBE_EVENTS/],
+  [{ uprobes: undefined }, "uprobes", "warning", /CONFIG_UPROBE_EVENTS/],
+  [{ capabilities: TRACING, release: YOUNG }, "uprobes", "warning", /CAP_SYS_ADMIN.*uprobe\.multi/],
+  [{ capabilities: 1n << 39n }, "uprobes", "warning", /CAP_PERFMON was enough/],
   [{ config: undefined }, "configuration of the kernel", "warning", /\/boot\/config/],
   [
     { config: { ...FINE.config, CONFIG_BPF_EVENTS: null } },
@@ -127,7 +137,22 @@ const FAULTS: [Partial<Facts>, name: string, Check["state"], advice: RegExp][] =
     "warning",
     /-:ebpf\/probe_1_ab >> .*\/uprobe_events/,
   ],
+  [
+    { orphanedRoutes: [{ to: "10.9.0.0/24", table: 254, name: "x", message: [] }] },
+    "left behind",
+    "warning",
+    /^1 routes .*`ip route del 10\.9\.0\.0\/24 table 254`$/,
+  ],
 ];
+
+test("uprobes: by perf events, else by way of tracefs, where this process may put them", () => {
+  const found = (facts: Partial<Facts>) =>
+    judgeFacts({ ...FINE, ...facts }).find(({ name }) => name === "uprobes")!;
+  assert.is(found({}).found, "there");
+  const traced = found({ uprobes: "tracefs" });
+  assert.equal([traced.state, traced.found], ["ok", "there, by way of tracefs (uprobe_events)"]);
+  assert.is(found({ capabilities: TRACING }).state, "ok");
+});
 
 test("each fault is found, and something is to be done about it", () => {
   for (const [fault, name, state, advice] of FAULTS) {
@@ -159,8 +184,8 @@ test("without /proc and /sys what is read from there is unknown, and nothing is 
     lockdown: undefined,
     securityModules: undefined,
     memlock: undefined,
-    hasKprobes: false,
-    hasUprobes: false,
+    kprobes: undefined,
+    uprobes: undefined,
     pins: undefined,
     probes: undefined,
   };
@@ -282,6 +307,51 @@ kernelTest(
   },
 );
 
+/** Runs a body as if this were a process that has ended since: starting one that puts programs on routes takes guests seconds. */
+function asEndedProcess<T>(body: () => T): T {
+  const real = Object.getOwnPropertyDescriptor(process, "pid")!;
+  Object.defineProperty(process, "pid", { ...real, value: spawnSync("/bin/sh", ["-c", ":"]).pid });
+  try {
+    return body();
+  } finally {
+    Object.defineProperty(process, "pid", real);
+  }
+}
+
+kernelTest(
+  test,
+  "routes that a killed process left are found, and removed with --fix; those of others stay",
+  { needs: "programs of routes", config: "CONFIG_LWTUNNEL_BPF" },
+  async () => {
+    await inOwnNetwork(async () => {
+      using counter = new Counter({ type: ProgramType.LWT_OUT });
+      const on = { interface: "lo", type: "local" } as const;
+      using _own = lwt(counter.program, "10.9.0.0/24", { ...on, metric: 7 });
+      const killed = asEndedProcess(() =>
+        ["10.9.0.0/24", "fd09::/64"].map((to) => lwt(counter.program, to, on)),
+      );
+      const left = () => leftRoutes().map(({ to, table }) => `${to} ${table}`);
+      assert.equal(left(), ["10.9.0.0/24 254", "fd09::/64 254"]);
+      const found = await ebpfHere(["doctor"]);
+      assert.match(
+        found.stdout,
+        /2 routes of processes that were killed .*`ip route del 10\.9\.0\.0\/24/,
+      );
+      const fixed = await ebpfHere(["doctor", "--fix"]);
+      assert.match(
+        fixed.stderr,
+        /removed the route to 10\.9\.0\.0\/24.*\n.*removed the route to fd09::\/64/,
+      );
+      assert.equal(left(), []);
+      assert.throws(
+        () => lwt(counter.program, "10.9.0.0/24", { ...on, metric: 7 }),
+        (error: unknown) => (error as { code?: string }).code === "EEXIST",
+      );
+      for (const link of killed) link.close();
+    });
+  },
+);
+
 kernelTest(
   test,
   "a process that is killed while it attaches leaves nothing in tracefs",
@@ -297,7 +367,9 @@ kernelTest(
     const links = [];
     const options = { symbol: "probe_me" };
     console.log(uprobe(counter.program, ${JSON.stringify(target.path)}, options).description);
-    for (;;) links.push(uprobe(counter.program, ${JSON.stringify(target.path)}, options));`;
+    // Each takes older kernels a fifth of a second to remove.
+    while (links.length < 8) links.push(uprobe(counter.program, ${JSON.stringify(target.path)}, options));
+    setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
     await once(child.stdout, "data");
     const ended = once(child, "close");

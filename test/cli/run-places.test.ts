@@ -302,6 +302,25 @@ hostTest(
   { needs: "iterators", config: "CONFIG_DEBUG_INFO_BTF" },
 );
 
+hostTest(
+  test,
+  "--netns: an iterator walks the sockets of another network namespace, and one of tasks has none",
+  async () => {
+    using namespace = NetworkNamespace.create();
+    const netns = ["--netns", `/proc/self/fd/${namespace.fd.number}`];
+    await withObject({ "iter/tcp": 0 }, async (file) => {
+      const { code, stdout, stderr } = await ebpfHere(["run", "--json", ...netns, file]);
+      assert.equal([code, stdout], [0, '{"program":"on_iter_tcp","text":""}\n'], stderr);
+    });
+    await withObject({ "iter/task": 0 }, async (file) => {
+      const { code, stderr } = await ebpfHere(["run", ...netns, file]);
+      assert.is(code, 2);
+      assert.match(stderr, /--netns: no program of the object takes it; they take --pid NUMBER/);
+    });
+  },
+  { needs: "iterators", config: "CONFIG_DEBUG_INFO_BTF" },
+);
+
 hostTest(test, "--map: programs of sockets go to a map of the object", async () => {
   const definition = new Uint8Array(20);
   // struct bpf_map_def: type (sockmap), sizes of key and value, entries, flags.

@@ -35,7 +35,7 @@ const { values, positionals } = parseArgs({
 });
 const isNamed = positionals.length > 0;
 const kernels = chooseKernels(positionals, false).filter(
-  ({ arch }) => isNamed || arch === process.arch,
+  ({ arch, tests }) => isNamed || (arch === process.arch && tests === undefined),
 );
 const folder = mkdtempSync(join(tmpdir(), "ebpf-guests-"));
 const summaries: string[] = [];

@@ -26,8 +26,10 @@ export interface KernelNeeds {
   since?: string;
   /** The options of the kernel's configuration without which it is left out, such as `CONFIG_NETKIT`. */
   config?: string | readonly string[];
-  /** A module of the kernel that must be loaded, such as `nf_conntrack`; guests of the kernel matrix load it. */
-  module?: string;
+  /** Modules of the kernel that must be loaded, such as `nf_conntrack`; guests of the kernel matrix load them. */
+  module?: string | readonly string[];
+  /** The kernel of the matrix that alone has it and runs only when it is named, such as `6.12-lirc`; the other guests do without the test. */
+  guest?: string;
   /** A module that the kernel loads by itself when it is asked for; it may as well be built in, as `sch_ingress`. */
   loadable?: string;
   /** Says what of this machine, not of its kernel, forbids the test; never a reason in the kernel matrix. */
@@ -70,6 +72,7 @@ export function kernelTest(
   second?: Body,
 ): void {
   const [needs, body] = typeof first === "function" ? [undefined, first] : [first, second!];
+  if (isOfAnotherGuest(needs)) return;
   const { file } = kernelTier;
   const register = tier === "kernel" ? test.only : test;
   register(name, async (context) => {
@@ -132,11 +135,18 @@ async function run(
   return own;
 }
 
-/** Why a module is not there, or undefined where it is. */
-function withoutModule(name: string | undefined): string | undefined {
-  if (name === undefined) return undefined;
-  if (tier === "kernel") execFileSync("modprobe", [name]);
-  return existsSync(`/sys/module/${name}`) ? undefined : `module ${name} is not loaded`;
+/** Why a module is not there, or undefined where all are. */
+function withoutModule(names: string | readonly string[] = []): string | undefined {
+  for (const name of typeof names === "string" ? [names] : names) {
+    if (tier === "kernel") execFileSync("modprobe", [name]);
+    if (!existsSync(`/sys/module/${name}`)) return `module ${name} is not loaded`;
+  }
+  return undefined;
+}
+
+function isOfAnotherGuest(needs: KernelNeeds | undefined): boolean {
+  const own = needs?.guest;
+  return tier === "kernel" && own !== undefined && own !== process.env["EBPF_TEST_GUEST"];
 }
 
 function lackOf({ needs, since, config = [], ...other }: KernelNeeds): string | undefined {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { parseAddress, parsePrefix } from "../../links/address.ts";
+import { addressText, parseAddress, parsePrefix } from "../../links/address.ts";
 
 const test = suite("links/address");
 const hex = (bytes: Uint8Array | undefined) =>
@@ -30,6 +30,17 @@ test("any address of 8 groups is read as it is written", () => {
     fc.property(fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 }), (groups) => {
       const expected = groups.map((group) => group.toString(16).padStart(4, "0")).join("");
       assert.is(hex(parseAddress(groups.map((group) => group.toString(16)).join(":"))), expected);
+    }),
+  );
+});
+
+test("addresses are written as they are read", () => {
+  for (const text of ["10.1.0.255", "::", "::1", "fd09::", "fd00:0:0:1::2", "1:0:2:0:3:0:4:0"]) {
+    assert.is(addressText(parseAddress(text)!), text);
+  }
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
+      assert.equal(parseAddress(addressText(bytes)), bytes);
     }),
   );
 });

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { createServer } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Kind } from "../../btf/index.ts";
@@ -15,6 +16,7 @@ import { kernelTest } from "../helper/kernel.ts";
 import { inOwnCgroup } from "./cgroups.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA } from "./errors.ts";
+import { inOwnNetwork } from "./network.ts";
 
 const test = suite("links/iterator");
 
@@ -44,6 +46,36 @@ function counter(of: string, at: number): Counter {
     after: [label("end"), alu("r0", "=", 0)],
   });
 }
+
+kernelTest(test, "sockets of another network namespace", async () => {
+  await assertNothingLeft(async () => {
+    using program = counter("tcp", 8);
+    using tasks = counter("task", 8);
+    await inOwnNetwork(async (inner) => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const path = `/proc/self/fd/${inner.fd.number}`;
+      await inOwnNetwork(() => {
+        using here = iterator(program.program);
+        assert.is(here.bytes().length, 0);
+        for (const namespace of [inner, path]) {
+          using there = iterator(program.program, { namespace });
+          // 8 bytes for the socket that listens.
+          assert.is(there.bytes().length, 8);
+          assert.is(here.bytes().length, 0);
+          there.close();
+          assert.throws(() => there.bytes(), hasCode("ERR_CLOSED"));
+        }
+        assert.throws(() => iterator(program.program, { namespace: "/no" }), hasCode("ENOENT"));
+        assert.throws(
+          () => iterator(tasks.program, { namespace: inner }),
+          /namespace is for iterators of tcp, .* and this one is of task$/,
+        );
+      });
+      await new Promise((resolve) => server.close(resolve));
+    });
+  });
+});
 
 kernelTest(test, "elements of a map: bytes, text, a stream, again and again", async () => {
   await assertNothingLeft(async () => {

@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseAddress } from "../../links/address.ts";
 import { type LwtOptions, lwt } from "../../links/lwt.ts";
+import { leftRoutes } from "../../links/route-leftovers.ts";
 import { TargetError } from "../../links/target-error.ts";
 import { alu, load } from "../../src/asm/index.ts";
 import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
@@ -118,6 +119,46 @@ kernelTest(test, "the same route of another metric is left alone", NEEDS, async 
       assert.is(before.closed, false);
     });
   }
+});
+
+/** Removes the route to a prefix of 24 or 64 bits that comes first, whoever made it. */
+function removeFirst(to: string): void {
+  const [address = "", bits] = to.split("/");
+  const bytes = parseAddress(address)!;
+  const header = Uint8Array.of(bytes.length === 4 ? 2 : 10, Number(bits), 0, 0, 254, 0, 255, 0);
+  const message = new Uint8Array(12);
+  message.set(header);
+  using socket = new RouteSocket();
+  socket.request(25, 0, [message, writeAttributes([[1, bytes]])], `remove ${to}`);
+}
+
+kernelTest(test, "a route that somebody removed takes no other with it", NEEDS, async () => {
+  await assertNothingLeft(async () => {
+    for (const to of ["10.9.0.0/24", "fd09::/64"]) {
+      await inOwnNetwork(async () => {
+        using packets = counter(ProgramType.LWT_OUT);
+        using other = counter(ProgramType.LWT_OUT);
+        const rest: LwtOptions = { interface: "lo", type: "local" };
+        using own = lwt(packets.program, to, rest);
+        own.update(packets.program);
+        // Its program has the same name, and all but the metric is the same.
+        using _other = lwt(other.program, to, { ...rest, metric: 2000 });
+        removeFirst(to);
+        own.close();
+        await send(to.replace(/0?\/.*/, "1"));
+        assert.ok(await eventually(() => other.count === 1), to);
+        assert.is(packets.count, 0);
+      });
+    }
+  });
+});
+
+kernelTest(test, "routes of a process that runs are not left", NEEDS, async () => {
+  await inOwnNetwork(() => {
+    using packets = counter(ProgramType.LWT_OUT);
+    using _link = lwt(packets.program, "10.9.0.0/24", { interface: "lo" });
+    assert.equal(leftRoutes(), []);
+  });
 });
 
 /** Makes the kernel write a segment routing header into packets to a prefix, with one segment before the destination. */

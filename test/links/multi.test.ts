@@ -7,9 +7,13 @@ import { runningKernel } from "../../links/kernel-calls.ts";
 import { kprobe } from "../../links/kprobe.ts";
 import { attachKprobeMulti, kprobeMulti, tracedFunctions } from "../../links/kprobe-multi.ts";
 import { attachEach, ProbeGroup } from "../../links/probe-group.ts";
+import { uprobe } from "../../links/uprobe.ts";
 import { attachUprobeMulti, uprobeMulti } from "../../links/uprobe-multi.ts";
 import { BpfError, SyscallError, UnsupportedError } from "../../src/error.ts";
+import { openDescriptors } from "../../src/sys/descriptor-limit.ts";
 import type { FileDescriptor } from "../../src/sys/fd.ts";
+import { native } from "../../src/sys/ffi.ts";
+import { Struct } from "../../src/sys/struct.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft, kernelObjects } from "../helper/hygiene.ts";
 import { hostTest, isOlderThan, type KernelNeeds, kernelTest } from "../helper/kernel.ts";
@@ -24,6 +28,7 @@ const test = suite("links/multi");
 const KPROBE: KernelNeeds = { needs: "kprobe.multi", since: "5.18", config: "CONFIG_FPROBE" };
 const UPROBE: KernelNeeds = { needs: "uprobe.multi", since: "6.6", config: "CONFIG_UPROBE_EVENTS" };
 const type = ProgramType.KPROBE;
+const RLIMIT_NOFILE = 7;
 const kprobes = { type, attachType: AttachType.TRACE_KPROBE_MULTI, pid: process.pid };
 const uprobes = { type, attachType: AttachType.TRACE_UPROBE_MULTI };
 
@@ -127,6 +132,52 @@ function loadedFor(counter: Counter, attachType: number, section: string): Attac
   const { fd, name } = counter.program;
   return { fd, name, type, attachType, attachTo: "", section };
 }
+
+/** Runs `body` with room for `free` more descriptors; the limit that makes. */
+function withDescriptors(free: number, body: () => void): number {
+  const open = openDescriptors()!;
+  const limits = { soft: [0, 8], hard: [8, 8] } as const;
+  const old = new Struct(limits);
+  const few = new Struct(limits);
+  const set = (next: number, before: number) =>
+    assert.is(native().prlimit(0, RLIMIT_NOFILE, next, before), 0);
+  set(0, old.address);
+  const limit = open + free;
+  set(few.set("soft", BigInt(limit)).set("hard", old.get64("hard")).address, 0);
+  try {
+    body();
+  } finally {
+    set(old.address, 0);
+  }
+  return limit;
+}
+
+hostTest(test, "where descriptors run out it is said how many would do", async () => {
+  using target = writeTargetProgram();
+  await assertNothingLeft(() => {
+    using counter = new Counter({ type });
+    const place = { offset: target.probeMeOffset };
+    const attach = () =>
+      attachEach([1, 2, 3, 4, 5, 6], ["uprobe.multi", "count to uprobe.multi of 6 places"], () =>
+        uprobe(counter.program, target.path, place),
+      ).close();
+    let found: SyscallError | undefined;
+    const limit = withDescriptors(4, () => {
+      try {
+        attach();
+      } catch (error) {
+        found = error as SyscallError;
+      }
+    });
+    assert.is(found?.code, "EMFILE");
+    const pattern =
+      /limit of (\d+) descriptors \(RLIMIT_NOFILE\) was met after (\d+) of 6 places .* take (\d+) in all: `ulimit -n/;
+    const [, said, attached, needed] = (pattern.exec(found!.message) ?? []).map(Number);
+    assert.is(said, limit, found!.message);
+    assert.ok(attached! > 0 && attached! < 6);
+    withDescriptors(needed! - openDescriptors()!, attach);
+  });
+});
 
 for (const [how, attachType, kernel] of [
   ["as its section asks", 0, runningKernel],

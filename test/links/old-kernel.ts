@@ -8,7 +8,7 @@
 
 import { type KernelCalls, runningKernel } from "../../links/kernel-calls.ts";
 import { SyscallError, UnsupportedError } from "../../src/error.ts";
-import { type NetlinkAnswer, NetlinkFlag, RouteSocket } from "../../src/sys/netlink.ts";
+import { type NetlinkAnswer, RouteSocket } from "../../src/sys/netlink.ts";
 import { attributeNumber, readAttributes } from "../../src/sys/netlink-message.ts";
 
 const EINVAL = 22;
@@ -63,24 +63,6 @@ class SocketBefore57 extends RouteSocket {
 export const kernelBefore57: KernelCalls = {
   ...kernelBefore59,
   routeSocket: () => new SocketBefore57(),
-};
-
-/** A socket of a kernel that does not tell what it made. */
-class SilentSocket extends RouteSocket {
-  override request(
-    type: number,
-    flags: number,
-    parts: readonly Uint8Array[],
-    doing: string,
-  ): NetlinkAnswer[] {
-    return super.request(type, flags & ~NetlinkFlag.ECHO, parts, doing);
-  }
-}
-
-/** Does not tell what it made. */
-export const kernelWithoutEcho: KernelCalls = {
-  ...runningKernel,
-  routeSocket: () => new SilentSocket(),
 };
 
 /** Has none of the functions that kprobes are to be put on: an event of a type that no unit has is ENOENT, too. */

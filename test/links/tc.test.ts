@@ -3,16 +3,15 @@ import * as assert from "uvu/assert";
 import { interfaceHeader } from "../../links/interface.ts";
 import type { Link } from "../../links/link.ts";
 import { attachTc, type TcOptions, tc } from "../../links/tc.ts";
-import { load } from "../../src/asm/index.ts";
-import { UnsupportedError } from "../../src/error.ts";
-import { NetlinkFlag, RouteSocket } from "../../src/sys/netlink.ts";
+import { alu, load } from "../../src/asm/index.ts";
+import { SyscallError, UnsupportedError } from "../../src/error.ts";
+import { type NetlinkAnswer, NetlinkFlag, RouteSocket } from "../../src/sys/netlink.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { type KernelNeeds, kernelTest } from "../helper/kernel.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
 import { indexOf, inOwnNetwork, sendDatagram } from "./network.ts";
-import { kernelWithoutEcho } from "./old-kernel.ts";
 
 const test = suite("links/tc");
 const CLSACT: KernelNeeds = {
@@ -21,6 +20,9 @@ const CLSACT: KernelNeeds = {
   config: ["CONFIG_NET_SCH_INGRESS", "CONFIG_NET_CLS_BPF"],
 };
 const DATAGRAM = 14n + 20n + 8n + 7n;
+/** include/uapi/linux/rtnetlink.h. */
+const NEW_FILTER = 44;
+const GET_FILTER = 46;
 
 /** Counts packets, keeps the length of the last, and lets the next filter decide (`TC_ACT_UNSPEC`). */
 function counter(attachType = 0): Counter {
@@ -28,7 +30,7 @@ function counter(attachType = 0): Counter {
     type: ProgramType.SCHED_CLS,
     attachType,
     before: [load("r7", "u32", "r6", 0)],
-    after: [],
+    after: [alu("r0", "=", -1)],
   });
 }
 
@@ -83,46 +85,110 @@ for (const direction of ["ingress", "egress"] as const) {
   }
 }
 
+type Request = Parameters<RouteSocket["request"]>;
+
+/** A socket of a kernel that does not tell what it made, while somebody else attaches, too: just before, and just after. */
+class RivalledSocket extends RouteSocket {
+  readonly #rival: () => void;
+
+  constructor(rival: () => void) {
+    super();
+    this.#rival = rival;
+  }
+
+  override request(...[type, flags, ...rest]: Request): NetlinkAnswer[] {
+    if (type !== NEW_FILTER) return super.request(type, flags, ...rest);
+    this.#rival();
+    const answers = super.request(type, flags & ~NetlinkFlag.ECHO, ...rest);
+    this.#rival();
+    return answers;
+  }
+}
+
 kernelTest(
   test,
-  "where the kernel does not tell what it made, that is found, and only that removed",
+  "of two that attach one program at once, each has its own filter, and removes that only",
   CLSACT,
   async () => {
     await assertNothingLeft(async () => {
       await inOwnNetwork(async () => {
-        using first = counter();
-        using second = counter();
+        using program = counter();
+        using another = counter();
         const direction = "ingress";
-        const attach = (one: Counter, options: TcOptions = {}): Link =>
-          attachTc(one.program, "lo", { direction, ...options }, kernelWithoutEcho);
-        using other = attach(second);
-        // Kernels choose the priority, the handle, both or neither.
+        // Whoever made the discipline leaves it to others that use it.
+        using maker = tc(another.program, "lo", { direction: "egress" });
+        const attach = (options: TcOptions, rival: () => void): Link => {
+          const routeSocket = () => new RivalledSocket(rival);
+          return attachTc(program.program, "lo", { direction, ...options }, { routeSocket });
+        };
+        const runs = async (): Promise<number> => {
+          const { count } = program;
+          await sendDatagram();
+          return program.count - count;
+        };
+        // What is left open: the priority, the handle, both or neither.
         for (const options of [{}, { priority: 7 }, { handle: 5 }, { priority: 9, handle: 4 }]) {
           const text = JSON.stringify(options);
-          const link = attach(first, options);
-          const { count } = first;
-          await sendDatagram();
-          assert.is(first.count, count + 1, text);
-          link.close();
-          await sendDatagram();
-          assert.is(first.count, count + 1, text);
+          const others: Link[] = [];
+          const isOpen = options.priority === undefined || options.handle === undefined;
+          const rival = () => {
+            if (!isOpen || others.length === 3) return;
+            others.push(tc(program.program, "lo", { direction, ...options }));
+          };
+          const own = attach(options, rival);
+          assert.is(await runs(), others.length + 1, text);
+          own.close();
+          assert.is(await runs(), others.length, text);
+          for (const other of others) other.close();
+          assert.is(await runs(), 0, text);
         }
-        // Twice the same, of which one is left.
-        const links = [attach(first), attach(first)];
-        links[0]?.close();
-        const { count } = first;
-        await sendDatagram();
-        assert.is(first.count, count + 1);
-        links[1]?.close();
-        const others = second.count;
-        await sendDatagram();
-        assert.equal([first.count, second.count], [count + 1, others + 1]);
-        other.close();
+        maker.close();
         assert.not(disciplines().includes("clsact"));
       });
     });
   },
 );
+
+kernelTest(
+  test,
+  "later ones go before those that are there, as the kernel has it",
+  CLSACT,
+  async () => {
+    await inOwnNetwork(async () => {
+      // The first that lets the packet pass (TC_ACT_OK) ends the list.
+      using first = new Counter({ type: ProgramType.SCHED_CLS });
+      using second = new Counter({ type: ProgramType.SCHED_CLS });
+      using _first = tc(first.program, "lo", { direction: "egress" });
+      using _second = tc(second.program, "lo", { direction: "egress" });
+      await sendDatagram();
+      assert.equal([first.count, second.count], [0, 1]);
+    });
+  },
+);
+
+kernelTest(test, "what cannot be listed leaves no filter and no discipline", CLSACT, async () => {
+  await assertNothingLeft(async () => {
+    await inOwnNetwork(async () => {
+      using program = counter();
+      let refusals = 1;
+      class Refusing extends RouteSocket {
+        override request(...[type, flags, ...rest]: Request): NetlinkAnswer[] {
+          if (type !== GET_FILTER || refusals-- <= 0) {
+            return super.request(type, flags & ~NetlinkFlag.ECHO, ...rest);
+          }
+          throw new SyscallError("test", { errno: 105, syscall: "netlink" });
+        }
+      }
+      const kernel = { routeSocket: () => new Refusing() };
+      const attach = () => attachTc(program.program, "lo", { direction: "ingress" }, kernel);
+      assert.throws(attach, hasCode("ENOBUFS"));
+      await sendDatagram();
+      assert.is(program.count, 0);
+      assert.not(disciplines().includes("clsact"));
+      attach().close();
+    });
+  });
+});
 
 kernelTest(
   test,

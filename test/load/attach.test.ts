@@ -173,6 +173,11 @@ kernelTest(
     await inOwnNetwork(() => {
       using links = bpf.attach({ interface: "lo" });
       assert.is(links.byProgram.get("on_tc_ingress")?.kind, isOlderThan("6.6") ? "tc" : "tcx");
+      assert.throws(
+        () => bpf.attach({ pid: process.pid, interface: "lo", direction: "ingress" }),
+        /^attach programs: no loaded program takes direction or pid; they take interface$/,
+      );
+      assert.throws(() => bpf.attach(null as unknown as object), /the options are null/);
       const place = { interfce: "lo" } as object;
       assert.throws(() => bpf.attach(place), /unknown option "interfce"; did you mean "interface"/);
     });

@@ -99,7 +99,7 @@ test("every place is named, and leads on to the next where two are needed", () =
 });
 
 test("the places that a section takes are those that the table names", () => {
-  const targets = ["task", "cgroup", "bpf_map_elem"];
+  const targets = ["task", "cgroup", "bpf_map_elem", "tcp"];
   for (const { sections, where } of rows()) {
     const named = quoted(where).filter((name) => (PLACE_NAMES as string[]).includes(name));
     for (const section of sections) {
@@ -123,7 +123,8 @@ test("the places that a section takes are those that the table names", () => {
   ]) {
     assert.ok(placesTaken(section, "x").includes("pid"), section);
   }
-  assert.equal(placesTaken("iter/tcp", "tcp"), []);
+  assert.equal(placesTaken("iter/tcp", "tcp"), ["namespace"]);
+  assert.equal(placesTaken("iter/bpf_prog", "bpf_prog"), []);
   assert.equal(placesTaken("kprobe/x", "x"), []);
   assert.ok(placesTaken("xdp_drop", "").includes("xdpMode"));
 });

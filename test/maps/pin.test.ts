@@ -56,8 +56,18 @@ kernelTest(test, "a path that cannot be says why", () =>
         hasCode("EPERM", /pin map events .*"a\.b" has a dot/),
       );
       assert.throws(pin("/tmp/events"), hasCode("ERR_NOT_BPFFS", /mount -t bpf bpf/));
-      for (const wrong of ["", "a\0b", undefined, null, 5]) {
-        assert.throws(pin(wrong as string), /pin map events: a path is needed, not/);
+      for (const [wrong, shown] of [
+        ["", '""'],
+        ["a\0b", '"a\\u0000b"'],
+        [undefined, "nothing"],
+        [null, "null"],
+        [5, "5"],
+      ] as const) {
+        assert.throws(
+          pin(wrong as string),
+          (error: unknown) =>
+            (error as Error).message === `pin map events: a path is needed, not ${shown}`,
+        );
       }
       assert.throws(pin(join(folder, "none/events")), hasCode("ENOENT"));
       assert.is(map.pinnedPath, undefined);

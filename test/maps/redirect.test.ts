@@ -97,10 +97,10 @@ kernelTest(test, "wrong values are named, and nothing is stored", () => {
   ) as DeviceMap;
   const wrong: [value: unknown, message: RegExp][] = [
     [{ interfaceIndex: -1 }, /interfaceIndex: -1 is not an unsigned/],
-    [{ interfaceIndex: "lo" }, /interfaceIndex: string, no number/],
+    [{ interfaceIndex: "lo" }, /interfaceIndex is "lo", not a number/],
     [{ queueSize: 1 }, /queueSize: there is no such member/],
     [{ interfaceIndex: LO, program: 3 }, /program: values of map ports have 4 bytes/],
-    [undefined, /interfaceIndex: undefined/],
+    [undefined, /interfaceIndex is nothing, not a number/],
   ];
   for (const [value, message] of wrong) assert.throws(() => map.set(0, value as never), message);
   using wide = createMap(mapSpec({ type: MapType.DEVMAP, valueSize: 8 })) as DeviceMap;

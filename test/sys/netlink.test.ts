@@ -21,6 +21,9 @@ const SOCK_DGRAM = 2;
 /** `NLMSG_ERROR`; `NLM_F_CAPPED`, `NLM_F_ACK_TLVS`. */
 const ERROR = 2;
 const [CAPPED, ACK_TLVS] = [0x100, 0x200];
+/** `NLMSG_DONE`, `NLM_F_DUMP_INTR`. */
+const DONE = 3;
+const DUMP_INTERRUPTED = 0x10;
 
 /** `struct nlmsghdr` and what follows; `length` is what the header says. */
 function message(
@@ -98,6 +101,30 @@ hostTest(test, "answers that are cut off are errors, and those to others are non
     assert.equal(ask(other, end), []);
     const [answer] = ask(other, message({ type: 16 }, Uint8Array.of(5)), end);
     assert.equal(answer, { type: 16, payload: Uint8Array.of(5) });
+  });
+});
+
+hostTest(test, "a list that changed meanwhile is asked for again, a few times", async () => {
+  await assertNothingLeft(() => {
+    const item = (sequence: number, value: number, flags = 0) =>
+      message({ type: 16, sequence, flags }, Uint8Array.of(value));
+    const end = (sequence: number, flags = 0) => message({ type: DONE, sequence, flags });
+    const first = [item(1, 1, DUMP_INTERRUPTED), end(1)];
+    const second = [item(2, 2), end(2, DUMP_INTERRUPTED)];
+    const answers = ask(...first, ...second, item(3, 3), item(3, 4), end(3));
+    assert.equal(
+      answers.map(({ payload }) => payload[0]),
+      [3, 4],
+    );
+    const always = Array.from({ length: 8 }, (_, at) => end(at + 1, DUMP_INTERRUPTED));
+    assert.throws(
+      () => ask(...always),
+      /^ask: what the kernel lists changed while it did, 8 times/,
+    );
+    assert.throws(() => ask(...always), hasCode("ERR_NETLINK"));
+    // A refusal is one, however it is marked.
+    const refused = message({ flags: DUMP_INTERRUPTED }, refusal(1));
+    assert.throws(() => ask(refused), hasCode("EPERM"));
   });
 });
 

@@ -6,13 +6,23 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageList } from "./apt.ts";
+import { buildKernel } from "./build.ts";
 import { cacheFolder, fromLock, type Locked } from "./cache.ts";
 import { DEBIAN_ARCH, fetchPackages } from "./debian.ts";
 import type { Kernel } from "./matrix.ts";
-import { chooseKernel, KERNEL_PACKAGES, type KernelPackages, parsePackages } from "./packages.ts";
+import {
+  chooseKernel,
+  KERNEL_PACKAGES,
+  type KernelPackages,
+  newest,
+  type Package,
+  parsePackages,
+} from "./packages.ts";
+import { projectFolder } from "./project.ts";
 import { unpackKernel } from "./unpack.ts";
 
 /** A kernel in the cache. */
@@ -30,28 +40,78 @@ type LockedKernel = Locked & KernelPackages;
 
 /** The kernel's files; with `update` the newest of the series, whatever is locked. Throws where there is none. */
 export function obtainKernel(kernel: Kernel, update: boolean): Promise<KernelFiles> {
-  return fromLock(kernel.name, () => resolve(kernel), unpacked, update);
+  const { name, built } = kernel;
+  if (built !== undefined) {
+    return fromLock(
+      name,
+      () => findSource(kernel),
+      (found) => compiled(found, built),
+      update,
+    );
+  }
+  const unpack = (found: LockedKernel) => unpacked(found, kernel.drivers);
+  return fromLock(name, () => findKernel(kernel), unpack, update);
 }
 
-async function resolve({ series, arch, suites }: Kernel): Promise<LockedKernel> {
+function findKernel({ series, arch, flavour, suites }: Kernel): Promise<LockedKernel> {
+  const debianArch = DEBIAN_ARCH[arch];
+  return firstOf(suites, debianArch, `kernel ${series} for ${arch}`, KERNEL_PACKAGES, (list) =>
+    chooseKernel(list, series, debianArch, flavour),
+  );
+}
+
+/** The source of the kernel is a package like others. */
+function findSource({ series, arch, suites }: Kernel): Promise<Locked> {
+  const name = `linux-source-${series}`;
+  return firstOf(suites, DEBIAN_ARCH[arch], name, /^linux-source-\d/, (list) => {
+    const found = newest(list, name);
+    return found === undefined ? undefined : { version: found.version, packages: [found] };
+  });
+}
+
+/** What `choose` finds in the first of the suites that has it. */
+async function firstOf<T extends object>(
+  suites: readonly string[],
+  debianArch: string,
+  what: string,
+  names: RegExp,
+  choose: (list: readonly Package[]) => T | undefined,
+): Promise<T & { suite: string }> {
   const reasons: string[] = [];
   for (const suite of suites) {
     try {
-      const list = parsePackages(await packageList(suite, DEBIAN_ARCH[arch]), KERNEL_PACKAGES);
-      const found = chooseKernel(list, series, DEBIAN_ARCH[arch]);
+      const found = choose(parsePackages(await packageList(suite, debianArch), names));
       if (found !== undefined) return { suite, ...found };
       reasons.push(`${suite} has none`);
     } catch (error) {
       reasons.push(`${suite}: ${(error as Error).message}`);
     }
   }
-  throw new Error(`no kernel ${series} for ${arch}: ${reasons.join("; ")}`);
+  throw new Error(`no ${what}: ${reasons.join("; ")}`);
 }
 
-async function unpacked(found: LockedKernel): Promise<KernelFiles> {
+async function unpacked(
+  found: LockedKernel,
+  drivers: readonly string[] | undefined,
+): Promise<KernelFiles> {
   const { release } = found;
   const folder = join(cacheFolder, "kernels", `${release}_${found.version}`);
-  if (!existsSync(folder)) await unpackKernel(await fetchPackages(found), release, folder);
+  if (!existsSync(folder)) await unpackKernel(await fetchPackages(found), release, folder, drivers);
+  return filesIn(folder, release);
+}
+
+async function compiled(found: Locked, options: string): Promise<KernelFiles> {
+  const path = join(projectFolder, "test", "vm", options);
+  const sum = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 12);
+  const folder = join(cacheFolder, "kernels", `${options}_${found.version}_${sum}`);
+  if (!existsSync(folder)) {
+    const [source] = await fetchPackages(found);
+    await buildKernel(source!, path, folder);
+  }
+  return filesIn(folder, readFileSync(join(folder, "release"), "utf8"));
+}
+
+function filesIn(folder: string, release: string): KernelFiles {
   return {
     release,
     image: join(folder, "vmlinuz"),

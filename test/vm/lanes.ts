@@ -1,15 +1,16 @@
 /**
- * Several kernels: the same command in a guest of each, a few at a time, and what they say with their names before it.
+ * Several kernels: a command in a guest of each, a few at a time, and what they say with their names before it.
  *
  * @module
  */
 
 import { type LaneResult, packProject, runLane } from "./lane.ts";
+import type { Kernel } from "./matrix.ts";
 import type { Options } from "./options.ts";
 
-/** Runs `command` on all kernels; `hear` gets every line beside the standard output. */
+/** Runs `command`, or what it gives for a kernel, on all kernels; `hear` gets every line beside the standard output. */
 export async function runLanes(
-  command: string,
+  command: string | ((kernel: Kernel) => string),
   options: Pick<Options, "kernels" | "shell" | "programs" | "update" | "seconds" | "jobs">,
   hear: (kernel: string, line: string) => void = () => {},
 ): Promise<LaneResult[]> {
@@ -22,7 +23,8 @@ export async function runLanes(
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { name } = next.kernel;
       const prefix = isAlone ? "" : `${name.padEnd(width)} | `;
-      lanes[next.index] = await runLane(next.kernel, command, { ...options, project }, (line) => {
+      const own = typeof command === "string" ? command : command(next.kernel);
+      lanes[next.index] = await runLane(next.kernel, own, { ...options, project }, (line) => {
         process.stdout.write(`${prefix}${line}\n`);
         hear(name, line);
       });

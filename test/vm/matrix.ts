@@ -1,7 +1,7 @@
 /**
  * The kernels of the matrix: which release series, for which processor, from which of Debian's suites.
  *
- * Data only; `kernel.ts` finds the newest package of a series and fetches it.
+ * Data only; `kernel.ts` finds the newest package of a series and fetches it, `build.ts` compiles what Debian has no package of.
  *
  * @module
  */
@@ -18,6 +18,14 @@ export interface Kernel {
   arch: Arch;
   /** Suites that have it, the preferred one first. */
   suites: readonly string[];
+  /** Debian's kernels for virtual machines, or those for machines, which have drivers of more devices. */
+  flavour: "cloud" | "generic";
+  /** Folders of modules that its guests have besides those of networks. */
+  drivers?: readonly string[];
+  /** A file beside this one with options of a kernel that is compiled from Debian's sources, only when it is named. */
+  built?: string;
+  /** Of a kernel that is there for what the others lack: the test files that it runs, by a part of their path, unless it is named. */
+  tests?: string;
   /** Whether it runs unless others are named. */
   isDefault: boolean;
   /** Whether the archive may drop the series any day, which then fails no run that does not name it. */
@@ -25,19 +33,32 @@ export interface Kernel {
 }
 
 function x64(series: string, suites: string[], more: Partial<Kernel> = {}): Kernel {
-  return { name: series, series, arch: "x64", suites, isDefault: false, mayVanish: true, ...more };
+  return {
+    ...{ name: series, series, arch: "x64", flavour: "cloud", suites },
+    ...{ isDefault: false, mayVanish: true, ...more },
+  };
 }
 
 const BACKPORTS = ["trixie-backports", "sid"];
+const STABLE = ["trixie-security", "bookworm-security"];
 
 /** All kernels, oldest first. */
 export const KERNELS: readonly Kernel[] = [
   x64("5.10", ["bullseye-security"], { isDefault: true }),
   x64("6.1", ["bookworm-security"], { isDefault: true, mayVanish: false }),
-  x64("6.12", ["trixie-security", "bookworm-security"], { isDefault: true, mayVanish: false }),
+  x64("6.12", STABLE, { isDefault: true, mayVanish: false }),
+  // Debian has `CONFIG_RC_CORE=m` everywhere, which leaves out programs of remote controls.
+  x64("6.12", STABLE, { name: "6.12-lirc", built: "lirc.config", tests: "links/lirc" }),
   x64("6.16", BACKPORTS),
   x64("6.17", BACKPORTS),
   x64("6.18", BACKPORTS, { isDefault: true }),
+  x64("6.18", BACKPORTS, {
+    name: "6.18-generic",
+    flavour: "generic",
+    drivers: ["kernel/drivers/hid"],
+    tests: "load/hid",
+    isDefault: true,
+  }),
   x64("6.19", BACKPORTS),
   x64("7.0", BACKPORTS),
   x64("7.2", BACKPORTS, { isDefault: true }),
@@ -46,15 +67,28 @@ export const KERNELS: readonly Kernel[] = [
     name: "6.12-arm64",
     series: "6.12",
     arch: "arm64",
-    suites: ["trixie-security", "bookworm-security"],
+    flavour: "cloud",
+    suites: STABLE,
     isDefault: true,
     mayVanish: false,
   },
 ];
 
-/** The kernels that are named, or all, or the default ones; throws for a name that no kernel has. */
-export function chooseKernels(names: readonly string[], extended: boolean): readonly Kernel[] {
-  if (names.length === 0) return KERNELS.filter(({ isDefault }) => isDefault || extended);
+/**
+ * The kernels that are named, or all but those to compile, or the default ones; with a filter of test files none that has tests of its own which
+ * are others. Throws for a name that no kernel has.
+ */
+export function chooseKernels(
+  names: readonly string[],
+  extended: boolean,
+  filter = "",
+): readonly Kernel[] {
+  if (names.length === 0) {
+    return KERNELS.filter(
+      ({ isDefault, built, tests = filter }) =>
+        (isDefault || (extended && built === undefined)) && tests.includes(filter),
+    );
+  }
   for (const name of names) {
     if (!KERNELS.some((kernel) => kernel.name === name)) {
       const known = KERNELS.map((kernel) => kernel.name).join(", ");

@@ -34,7 +34,7 @@ export const USAGE = `npm run test:vm [-- KERNEL… --extended --filter NAME --s
 Runs the kernel tier of the tests in virtual machines, one for each kernel.
 
   KERNEL…          kernels of the matrix, such as 6.1 or 6.12-arm64; else the default ones
-  --extended       the other kernels of the matrix, too
+  --extended       the other kernels of the matrix, too, but for those that are compiled when they are named
   --filter NAME    only test files whose path contains NAME
   --shell COMMAND  runs COMMAND in the working tree of the guest instead of the tests
   --program NAME   gives the guests a program of this machine, by name or path, with its libraries; may be repeated
@@ -61,7 +61,7 @@ export function readOptions(args: readonly string[]): Options | "help" {
   });
   if (values.help) return "help";
   if (values.shell === undefined) requireMatch(values.filter ?? "");
-  const kernels = chooseKernels(positionals, values.extended);
+  const kernels = chooseKernels(positionals, values.extended, values.filter);
   return {
     kernels,
     areNamed: positionals.length > 0,

@@ -17,6 +17,17 @@ function entry(name: string, version: string, size = 20_000_000): Package {
   return { name, version, file: `pool/${name}_${version}.deb`, size, sha256: SUM };
 }
 
+test("a flavour is not taken for another", () => {
+  const version = "6.18.15-1~bpo13+1";
+  const names = ["amd64", "cloud-amd64", "rt-amd64", "amd64-dbg", "amd64-unsigned"];
+  const packages = names.map((name) => entry(`linux-image-6.18.15+deb13-${name}`, version));
+  assert.is(chooseKernel(packages, "6.18", "amd64", "generic")?.release, "6.18.15+deb13-amd64");
+  assert.is(chooseKernel(packages, "6.18", "amd64")?.release, "6.18.15+deb13-cloud-amd64");
+  const old = ["amd64", "cloud-amd64", "rt-amd64"];
+  const numbered = old.map((name) => entry(`linux-image-6.1.0-56-${name}`, "6.1.192-2"));
+  assert.is(chooseKernel(numbered, "6.1", "amd64", "generic")?.release, "6.1.0-56-amd64");
+});
+
 test("stanzas of a package list, without those that nobody asked for", () => {
   const text = [
     "Package: linux-image-6.12.117+deb13-cloud-amd64",

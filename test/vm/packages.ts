@@ -48,7 +48,7 @@ export function parsePackages(text: string, names: RegExp): Package[] {
 export const KERNEL_PACKAGES: RegExp = /^linux-(image|binary|binary-unsigned|modules|base)-\d/;
 
 /**
- * The newest kernel of a series, such as `6.12`, in the flavour for virtual machines.
+ * The newest kernel of a series, such as `6.12`, in a flavour: the one for virtual machines, or the one for all.
  *
  * Until 6.18 a kernel is one package, `linux-image`. From 6.19 `linux-binary` has the image and two more have the rest, which the
  * lists may no longer know: they are taken where they are there in the same version.
@@ -57,10 +57,13 @@ export function chooseKernel(
   packages: readonly Package[],
   series: string,
   debianArch: string,
+  flavour: "cloud" | "generic" = "cloud",
 ): KernelPackages | undefined {
   const escaped = series.replaceAll(".", "\\.");
+  // What is for all has no name: neither that one nor `rt`.
+  const named = flavour === "cloud" ? ".*-cloud" : "(?:(?!-[a-z]).)*";
   const pattern = new RegExp(
-    `^linux-(?:image|binary|binary-unsigned)-(${escaped}\\..*-cloud-${debianArch})(?:-unsigned)?$`,
+    `^linux-(?:image|binary|binary-unsigned)-(${escaped}\\.${named}-${debianArch})(?:-unsigned)?$`,
   );
   const [best] = packages
     .filter(({ name, size }) => pattern.test(name) && size > SMALLEST_KERNEL)

@@ -10,17 +10,19 @@
 import { GUEST_RESULTS } from "./init.ts";
 import type { LaneResult } from "./lane.ts";
 import { runLanes } from "./lanes.ts";
+import type { Kernel } from "./matrix.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { features, readReport } from "./results.ts";
 import { failureList, featureTable, kernelTable } from "./table.ts";
 import { complaints, reasonOf } from "./verdict.ts";
 
-/** What guests run. */
-function testCommand(filter: string | undefined): string {
+/** What a guest runs. */
+function testCommand({ name, tests }: Kernel, { areNamed, ...options }: Options): string {
+  const filter = areNamed ? (options.filter ?? tests) : (tests ?? options.filter);
   const quoted = filter === undefined ? "" : `'${filter.replaceAll("'", "'\\''")}'`;
   return [
     "export EBPF_TEST_TIER=kernel EBPF_REQUIRE_KERNEL=1 EBPF_TEST_FILE_SECONDS=600 EBPF_TEST_SLOWNESS=4",
-    `export EBPF_TEST_RESULTS=${GUEST_RESULTS}`,
+    `export EBPF_TEST_RESULTS=${GUEST_RESULTS} EBPF_TEST_GUEST=${name}`,
     `exec node --enable-source-maps --expose-gc dist/test/run.js ${quoted}`,
   ].join("\n");
 }
@@ -65,7 +67,8 @@ try {
   const options = readOptions(process.argv.slice(2));
   if (options === "help") process.stdout.write(USAGE);
   else {
-    const lanes = await runLanes(options.shell ?? testCommand(options.filter), options);
+    const { shell } = options;
+    const lanes = await runLanes(shell ?? ((kernel) => testCommand(kernel, options)), options);
     process.exitCode =
       options.shell === undefined ? concludeTests(lanes, options) : concludeShell(lanes);
   }

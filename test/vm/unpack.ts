@@ -27,6 +27,7 @@ export async function unpackKernel(
   packages: readonly string[],
   release: string,
   folder: string,
+  drivers: readonly string[] = [],
 ): Promise<void> {
   mkdirSync(dirname(folder), { recursive: true });
   const scratch = mkdtempSync(join(dirname(folder), ".new-"));
@@ -45,19 +46,24 @@ export async function unpackKernel(
       if (place !== undefined) renameSync(place, join(kept, name));
       else if (name === "vmlinuz") throw new Error(`the packages of ${release} have no image`);
     }
-    if (modules !== undefined) await keepModules(modules, kept, release);
+    if (modules !== undefined) await keepModules(modules, kept, release, drivers);
     renameSync(kept, folder);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-async function keepModules(modules: string, target: string, release: string): Promise<void> {
+async function keepModules(
+  modules: string,
+  target: string,
+  release: string,
+  drivers: readonly string[],
+): Promise<void> {
   const kept = join(target, "lib/modules", release);
   mkdirSync(kept, { recursive: true });
   const filter = (path: string): boolean =>
     !HARDWARE.some((name) => path.endsWith(`/drivers/net/${name}`));
-  for (const path of MODULES) {
+  for (const path of [...MODULES, ...drivers]) {
     const source = join(modules, path);
     if (existsSync(source)) cpSync(source, join(kept, path), { recursive: true, filter });
   }
