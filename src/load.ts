@@ -15,6 +15,7 @@ import { BpfError } from "./error.ts";
 import { Externs, kconfigBytes } from "./externs/index.ts";
 import { attachTypeHere } from "./load-attach-type.ts";
 import { loadWithFallbacks } from "./load-fallback.ts";
+import { LoadedJumpTables } from "./load-jump-tables.ts";
 import { LoadedMaps, replacementOf } from "./load-maps.ts";
 import { checkLoadOptions, type LoadOptions } from "./load-options.ts";
 import { StructOpsTables } from "./load-struct-ops.ts";
@@ -22,6 +23,7 @@ import { extInfo, loadTypes } from "./load-types.ts";
 import { Program } from "./program.ts";
 import { programsToLoad } from "./spec/autoload.ts";
 import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
+import { requireKnownMembers } from "./spec/known-members.ts";
 import type { ProgramLoadAttributes, programLoadAsync } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
 import { release } from "./sys/kernel.ts";
@@ -80,6 +82,7 @@ export async function loadObjectAsync(
 
 function begin(spec: ObjectSpec, options: LoadOptions): Loader {
   checkLoadOptions(options, spec);
+  requireKnownMembers(spec);
   checkByteOrder(spec);
   refuseStrange(spec, options);
   const found = options.token === undefined ? findToken() : undefined;
@@ -130,6 +133,7 @@ class Loader {
   #externs: Externs | undefined;
   #structOps: StructOpsTables | undefined;
   readonly #targets: AttachTargets;
+  readonly #jumpTables: LoadedJumpTables;
   #isDone = false;
 
   constructor(spec: ObjectSpec, options: LoadOptions, ownToken: Token | undefined) {
@@ -139,6 +143,7 @@ class Loader {
     this.#toLoad = programsToLoad(spec);
     this.#maps = new LoadedMaps(spec, options);
     this.#targets = new AttachTargets(options.targets);
+    this.#jumpTables = new LoadedJumpTables(this.#token);
   }
 
   /** Types and maps, and what the kernel has to provide, once for all programs. */
@@ -200,6 +205,7 @@ class Loader {
     }
     const { instructions, poisoned } = this.#relocate(program);
     this.#resolve(program, instructions, poisoned);
+    const tables = this.#jumpTables.add(program, instructions);
     const { fd, log, attachType } = yield* loadWithFallbacks(
       {
         type: program.type,
@@ -216,6 +222,7 @@ class Loader {
         uses: [
           ...Object.values(this.#maps.byName).map((map) => map.fd),
           ...(this.#externs?.descriptors ?? []),
+          ...tables,
         ],
         ...extInfo(program, this.#btf),
       },
@@ -293,11 +300,14 @@ class Loader {
   #resolve(program: ProgramSpec, instructions: Uint8Array, poisoned: Map<number, string>): void {
     const view = viewOf(instructions);
     for (const reference of program.references) {
+      // A descriptor would make a call of poison one of some helper.
+      if (poisoned.has(reference.slot)) continue;
       if (reference.kind === "ksym" || reference.kind === "kfunc") {
         const why = this.#externs?.patch(program.name, view, hostLittleEndian, reference);
         if (why !== undefined) poisoned.set(reference.slot, why);
         continue;
       }
+      if (reference.kind === "jump-table") continue;
       const map = this.#maps.byName[reference.name];
       if (map === undefined) {
         throw new BpfError(
@@ -332,7 +342,7 @@ class Loader {
   }
 
   #aids(): { close(): void }[] {
-    const aids = [this.#btf, this.#externs, this.#structOps, this.#targets];
+    const aids = [this.#btf, this.#externs, this.#structOps, this.#targets, this.#jumpTables];
     return aids.filter((handle) => handle !== undefined);
   }
 }

@@ -23,6 +23,7 @@ import { viewOf } from "../bytes.ts";
 import { RelocationError } from "../error.ts";
 import type { CodeFunction, FunctionTable } from "../spec/functions.ts";
 import type { Reference } from "../spec/types.ts";
+import { type JumpTable, movedTable } from "./jump-table.ts";
 import type { FunctionTarget, RelocationTarget, SectionTargets } from "./target.ts";
 
 /** The kernel takes no more instructions than this in a program (`BPF_COMPLEXITY_LIMIT_INSNS`). */
@@ -80,6 +81,7 @@ class Linker {
   readonly #program: string;
   readonly #placed = new Map<CodeFunction, number>();
   readonly #references: Reference[] = [];
+  readonly #tables = new Map<JumpTable, readonly number[]>();
   #bytes: Uint8Array;
   #view: DataView;
   #slots = 0;
@@ -161,7 +163,7 @@ class Linker {
     if ("section" in target) {
       return this.#reach(fn, index, slot, target);
     }
-    this.#refer(slot, target);
+    this.#refer(slot, target, base - fn.slot);
     return undefined;
   }
 
@@ -186,7 +188,8 @@ class Linker {
     return known === undefined ? callee : undefined;
   }
 
-  #refer(slot: number, target: DataTarget): void {
+  /** `moved`: how much further on the function stands than in its section. */
+  #refer(slot: number, target: DataTarget, moved: number): void {
     const view = this.#view;
     const little = this.#little;
     setImm(view, slot, little, 0);
@@ -206,7 +209,30 @@ class Linker {
         setOffset(view, slot, little, 0);
         break;
     }
-    this.#references.push({ slot, kind: target.kind, name: target.name });
+    const { kind, name } = target;
+    if (kind === "jump-table") {
+      setSource(view, slot, little, PseudoSource.MAP_VALUE);
+      setOffset(view, slot, little, 0);
+      this.#references.push({ slot, kind, name, targets: this.#moved(target.table, moved, name) });
+    } else {
+      this.#references.push({ slot, kind, name });
+    }
+  }
+
+  /** A jump table for this program: one for all that refer to it. */
+  #moved(table: JumpTable, moved: number, name: string): readonly number[] {
+    const known = this.#tables.get(table);
+    if (known !== undefined) return known;
+    const targets = movedTable(table, moved);
+    if (targets === undefined) {
+      const program = this.#program;
+      throw new RelocationError(
+        `program ${program}: jump table ${name} leads out of the function that jumps`,
+        { program, symbol: name },
+      );
+    }
+    this.#tables.set(table, targets);
+    return targets;
   }
 
   #append(fn: CodeFunction): number {

@@ -18,6 +18,7 @@ import { viewOf } from "../bytes.ts";
 import { RelocationError } from "../error.ts";
 import { isCode } from "../spec/functions.ts";
 import { sectionOf } from "../spec/symbols.ts";
+import { JUMP_TABLES, type JumpTable, JumpTables } from "./jump-table.ts";
 
 /** What the upper half of a 64-bit load holds. */
 const MAX_OFFSET = 0xffff_ffff;
@@ -38,6 +39,8 @@ export type RelocationTarget =
   | { kind: "map-value"; name: string; offset: number }
   /** Address, or where the object gives it a type the BTF id, of what the kernel has. */
   | { kind: "ksym"; name: string; typed: boolean }
+  /** Slots of the section that the instruction stands in. */
+  | { kind: "jump-table"; name: string; table: JumpTable }
   | { kind: "kfunc"; name: string };
 
 /** What a relocation may point at besides functions; filled by the parts that read maps, data and externs. */
@@ -58,6 +61,7 @@ export type SectionTargets = Map<number, Map<number, RelocationTarget>>;
 /** Resolves every relocation of every code section. */
 export function relocationTargets(file: ElfFile, linkable: Linkable): SectionTargets {
   const targets: SectionTargets = new Map();
+  const tables = new JumpTables();
   for (const section of file.sections) {
     if (section.type !== SectionType.REL && section.type !== SectionType.RELA) continue;
     const code = file.sections[section.info];
@@ -84,7 +88,7 @@ export function relocationTargets(file: ElfFile, linkable: Linkable): SectionTar
         );
       }
       const slot = relocation.offset / SLOT;
-      known.set(slot, resolve(file, code, view, slot, symbol, linkable));
+      known.set(slot, resolve(file, code, view, slot, symbol, linkable, tables));
     }
   }
   return targets;
@@ -97,6 +101,7 @@ function resolve(
   slot: number,
   symbol: ElfSymbol,
   linkable: Linkable,
+  tables: JumpTables,
 ): RelocationTarget {
   const little = file.littleEndian;
   const opcode = opcodeAt(view, slot);
@@ -149,6 +154,10 @@ function resolve(
       throw failure(file, code, slot, symbol, what);
     }
     return { kind: "map-value", name: data, offset };
+  }
+  if (sectionName === JUMP_TABLES) {
+    const table = tables.read(file, target, symbol);
+    return { kind: "jump-table", name: symbol.name || JUMP_TABLES, table };
   }
   // The symbol of a section is followed by the place in it; that of a map is not.
   const offset = symbol.type === SymbolType.SECTION ? symbol.value + imm : symbol.value;

@@ -130,6 +130,8 @@ class NamedSlots {
         return `map[name:${reference.name}]`;
       case "map-value":
         return `map[name:${reference.name}][0]+${high(instruction)}`;
+      case "jump-table":
+        return `jump_table[name:${reference.name}]`;
       case "ksym":
         return `ksym[name:${reference.name}]`;
       default:

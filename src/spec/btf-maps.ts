@@ -165,7 +165,9 @@ function long(btf: Btf, map: string, member: Member): bigint {
   if (value === undefined || second !== undefined) {
     throw fail(map, `has a member \`${member.name}\` that is no __ulong()`);
   }
-  return BigInt.asUintN(64, BigInt(value.value));
+  // Before clang 15 addresses of the upper half are numbers of 32 bits, which may count as unsigned: libbpf extends their sign.
+  const bits = type.kind === Kind.ENUM ? 32 : 64;
+  return BigInt.asUintN(64, BigInt.asIntN(bits, BigInt(value.value)));
 }
 
 /** `__type(key, T)`: a pointer to T. */

@@ -33,8 +33,8 @@ export class ObjectTypes {
   readonly sections: Map<string, number> = new Map();
   /** Ids of extern VAR and FUNC types by name. */
   readonly externs: Map<string, number> = new Map();
-  /** Names of exception callbacks, by the id of the FUNC that declares one. */
-  readonly exceptionCallbacks: Map<number, string> = new Map();
+  /** Names of exception callbacks, by the id of the FUNC that declares one; undefined for several, which no kernel takes. */
+  readonly exceptionCallbacks: Map<number, string | undefined> = new Map();
   readonly #tags = new Map<number, string[]>();
   readonly #symbols: Map<string, ElfSymbol>;
 
@@ -65,7 +65,9 @@ export class ObjectTypes {
     if (tags === undefined) this.#tags.set(type, [name]);
     else tags.push(name);
     if (name.startsWith(EXCEPTION_CALLBACK)) {
-      this.exceptionCallbacks.set(type, name.slice(EXCEPTION_CALLBACK.length));
+      const isFirst = !this.exceptionCallbacks.has(type);
+      const callback = isFirst ? name.slice(EXCEPTION_CALLBACK.length) : undefined;
+      this.exceptionCallbacks.set(type, callback);
     }
   }
 

@@ -6,6 +6,7 @@
 
 import { Btf, parseBtfExt } from "../../btf/index.ts";
 import { ElfFile, FileType, Machine, SectionType } from "../../elf/index.ts";
+import { SLOT } from "../asm/index.ts";
 import { cstring, viewOf } from "../bytes.ts";
 import { ObjectError } from "../error.ts";
 import { type Linked, link } from "../relocate/link.ts";
@@ -69,6 +70,12 @@ export function parseObject(bytes: Uint8Array): ObjectSpec {
   );
   const types = btf === undefined ? undefined : new ObjectTypes(btf, file.symbols);
   return new ObjectParser(file, types, ext).parse();
+}
+
+/** How many entries the jump tables of a program have. */
+function tableEntries({ references }: Linked): number {
+  const tables = references.flatMap((one) => (one.kind === "jump-table" ? [one.targets] : []));
+  return [...new Set(tables)].reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Sections that share bytes would let a small file cost as much as a huge one; compilers write none. */
@@ -219,7 +226,7 @@ class ObjectParser {
       if (main.name in programs) throw new ObjectError(`program ${main.name} is defined twice`);
       const callback = this.#exceptionCallback(main, table);
       const linked = link(main, table, targets, this.#file.littleEndian, callback);
-      bytes += linked.instructions.length;
+      bytes += linked.instructions.length + SLOT * tableEntries(linked);
       if (bytes > MAX_LINKED_BYTES) {
         throw new ObjectError(
           `the programs link to more than ${MAX_LINKED_BYTES} bytes of instructions`,

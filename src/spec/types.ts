@@ -102,11 +102,17 @@ export type Reference =
   | { slot: number; kind: "map-value"; name: string }
   /** `ldimm64` of a kernel symbol's address or BTF id. */
   | { slot: number; kind: "ksym"; name: string }
+  /** `ldimm64` of the address of a jump table: an instruction array that holds `targets`, slots of this program. Linux 6.19. */
+  | { slot: number; kind: "jump-table"; name: string; targets: readonly number[] }
   /** Call of a kernel function. */
   | { slot: number; kind: "kfunc"; name: string };
 
 /** A map to be created. */
 export interface MapSpec {
+  /**
+   * Its name in the object, or any text without a NUL. The kernel is told the first 15 of its characters that are letters, digits, `_`
+   * or `.`; it takes no others.
+   */
   name: string;
   /** Name of the ELF section that declares it. */
   section: string;

@@ -270,4 +270,53 @@ test("types that point out of the BTF are an error", () => {
   assert.is(result.outcome, "error");
 });
 
+test("a load of an object's own data keeps its place where the field is first, as GCC 12 records it", () => {
+  const { btf, type } = objectWithTwoMembers();
+  const { FIELD_BYTE_OFFSET: kind } = CoreKind;
+  // Linked: the source register says that it is a place in a map, which the second half has.
+  const load = loadImm64(24n << 32n);
+  load[1] = 0x21;
+  const kernel = new CoreTarget(btf);
+  for (const [accessor, expected] of [
+    ["0:0", "found"],
+    ["0", "found"],
+    ["0:1", "error"],
+    ["1", "error"],
+  ] as const) {
+    const instructions = load.slice();
+    const [result] = relocateProgram(
+      instructions,
+      true,
+      btf,
+      [{ slot: 0, type, accessor, kind }],
+      kernel,
+      "program",
+    );
+    assert.is(result!.outcome, expected, accessor);
+    assert.is(
+      toHex(instructions),
+      expected === "found" ? toHex(load) : POISONED.repeat(2),
+      accessor,
+    );
+  }
+  // A field that has moved needs a place that only linking again would give.
+  const moved = relocateProgram(
+    load.slice(),
+    true,
+    btf,
+    [{ slot: 0, type, accessor: "0:0", kind }],
+    movedKernel(),
+    "program",
+  );
+  assert.is(moved[0]!.outcome, "error");
+});
+
+/** A kernel in which `a` is behind `b`. */
+function movedKernel(): CoreTarget {
+  const types = new Types();
+  const int = types.int(4);
+  types.struct("s", 8, ["a", int, 32], ["b", int, 0]);
+  return new CoreTarget(types.builder.btf(), { name: "kernel" });
+}
+
 test.run();

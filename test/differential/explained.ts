@@ -36,6 +36,11 @@ const UNOPENED: Readonly<Record<string, Explanation>> = {
     before: "1.4",
   },
   aya: LEGACY,
+  "jump-tables": {
+    why: "libbpf before 1.7 knows no jump tables",
+    lines: /bad map relo against 'BPF\.JT\.\d\.0' in section '\.jumptables'/,
+    before: "1.7",
+  },
   "legacy-maps": LEGACY,
   "legacy-maps-long": LEGACY,
   "linked-two": {

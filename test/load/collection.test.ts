@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ArrayMap, HashMap, MapOfMaps, ProgramArray } from "../../maps/index.ts";
 import { toHex } from "../../src/bytes.ts";
+import { CoreKind } from "../../src/co-re/index.ts";
 import { CollectionSpec } from "../../src/collection.ts";
 import { type BpfError, VerifierError } from "../../src/error.ts";
 import { type ProgramSpec, VariableSpec } from "../../src/spec/index.ts";
@@ -174,6 +175,25 @@ kernelTest(
       }
       assert.is(openDescriptors(), before, "everything made until then is closed");
     }
+  },
+);
+
+kernelTest(
+  collection,
+  "a poisoned load of data is no call of whatever helper has the number of its map",
+  () => {
+    const spec = read("globals.el.o");
+    const program = spec.programs["add"]!;
+    const { slot } = program.references[0]!;
+    // As GCC 12 has records at loads of an object's own data.
+    const type = spec.btf!.find("settings")!;
+    const record = { type, accessor: "0", kind: CoreKind.FIELD_BYTE_OFFSET, order: 0 };
+    program.coreRelocations = [{ ...record, slot, section: "socket", offset: slot * 8 }];
+    assert.throws(
+      () => spec.loadSync(),
+      (error: unknown) =>
+        error instanceof VerifierError && /this kernel has no .*settings/.test(error.message),
+    );
   },
 );
 

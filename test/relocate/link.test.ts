@@ -65,7 +65,7 @@ linking("linked calls point at the first slots of functions", () => {
 
 linking("instructions tell what they wait for, and hold no descriptor, id or address", () => {
   // Pseudo sources of loads and of calls, include/uapi/linux/bpf.h.
-  const sources = { map: 1, "map-value": 2, kfunc: 2 } as const;
+  const sources = { map: 1, "map-value": 2, "jump-table": 2, kfunc: 2 } as const;
   const seen = new Map<string, number>();
   for (const object of fixtureObjects()) {
     let spec: ObjectSpec;
@@ -98,7 +98,7 @@ linking("instructions tell what they wait for, and hold no descriptor, id or add
       }
     }
   }
-  const forms = ["kfunc", "ksym typed", "ksym untyped", "map", "map-value"];
+  const forms = ["jump-table", "kfunc", "ksym typed", "ksym untyped", "map", "map-value"];
   assert.equal([...seen.keys()].sort(), forms);
 });
 

@@ -5,7 +5,7 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BtfBuilder } from "../../btf/index.ts";
+import { BtfBuilder, Kind } from "../../btf/index.ts";
 import { SectionIndex, SymbolBinding, SymbolType } from "../../elf/index.ts";
 import { ElfError, ObjectError, RelocationError } from "../../src/error.ts";
 import { MapType } from "../../src/uapi.ts";
@@ -193,6 +193,60 @@ test("symbols of files, sections and threads are neither programs nor variables"
   });
   assert.equal(Object.keys(spec.programs), ["main"]);
   assert.equal(Object.keys(spec.variables), []);
+});
+
+test("an exception callback stands behind the program that names it; of two the kernel takes none, and neither is added", () => {
+  for (const [names, expected] of [
+    [["caught"], ["main", "caught"]],
+    [["caught", "other"], ["main"]],
+    [["caught", "caught"], ["main"]],
+  ] as const) {
+    const types = new BtfBuilder();
+    const proto = types.add({ kind: Kind.FUNC_PROTO, returns: addInt(types), parameters: [] });
+    const main = types.add({ kind: Kind.FUNC, name: "main", type: proto, linkage: 1 });
+    for (const name of names) {
+      const tag = `exception_callback:${name}`;
+      types.add({ kind: Kind.DECL_TAG, name: tag, type: main, component: -1, attribute: false });
+    }
+    const { programs } = readObject({
+      types,
+      ext: { functions: [8, types.string("socket"), 1, 0, main] },
+      sections: [code("socket", [mov(0), exit]), code(".text", [mov(1), exit, mov(2), exit])],
+      symbols: [
+        fn("main", "socket", 0, 2),
+        fn("caught", ".text", 0, 2),
+        fn("other", ".text", 2, 2),
+      ],
+    });
+    assert.equal(
+      programs["main"]!.functions.map(({ name }) => name),
+      expected,
+    );
+  }
+});
+
+test("an address that an enumeration of 32 bits holds is of the upper half, signed or not", () => {
+  for (const [value, signed] of [
+    [0xffff_e000, false],
+    [-8192, true],
+  ] as const) {
+    const types = new BtfBuilder();
+    const address = types.add({
+      kind: Kind.ENUM,
+      name: "",
+      size: 4,
+      signed,
+      values: [{ name: "__unique_value0", value }],
+    });
+    const type = addUint(types, addInt(types), MapType.ARENA);
+    addSection(types, ".maps", { arena: addStruct(types, { type, map_extra: address }) }, 16);
+    const { maps } = readObject({
+      types,
+      sections: [{ name: ".maps", data: new Uint8Array(16) }],
+      symbols: [{ name: "arena", section: ".maps", size: 16, type: object }],
+    });
+    assert.is(maps["arena"]!.mapExtra, 0xffff_ffff_ffff_e000n);
+  }
 });
 
 test.run();
