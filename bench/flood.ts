@@ -1,7 +1,8 @@
 /**
  * How much of a flood is received: another process makes records as fast as the kernel runs its
  * program, and this one, or libbpf, reads them from a ring of 4 MiB. Meanwhile this one has a timer,
- * and a second stream in which little happens.
+ * and a second stream in which little happens. A reader that follows closely slows the producer, whose
+ * records it then receives all: the share tells little without the rate.
  *
  * @module
  */
@@ -43,10 +44,10 @@ export async function flood(
   if (way === "libbpf") {
     const reader = await startLibbpf(program.map.fd, "rb", "0");
     await sleep(BEFORE);
-    await run();
+    const milliseconds = await elapsed(run);
     if (reader === undefined) return;
     reader.stop();
-    printShare(name, way, program, Number(await reader.output));
+    printReceived(name, way, program, { received: Number(await reader.output), milliseconds });
     return;
   }
   const stop = new AbortController();
@@ -54,22 +55,35 @@ export async function flood(
   using others = new Others();
   await sleep(BEFORE);
   const before = others.latest();
-  await run();
+  const milliseconds = await elapsed(run);
   while (program.map.stats().backlogBytes > 0) await sleep(1);
   const during = others.latest();
   stop.abort();
-  printShare(name, way, program, await reading);
+  printReceived(name, way, program, { received: await reading, milliseconds });
   print(`${name}.lag.before`, way, before, "ms");
   print(`${name}.lag`, way, during, "ms");
   print(`${name}.slow`, way, 100 * others.share(), "%");
 }
 
-function printShare(name: string, way: Way, program: RecordProgram, received: number): void {
+async function elapsed(run: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}
+
+function printReceived(
+  name: string,
+  way: Way,
+  program: RecordProgram,
+  { received, milliseconds }: { received: number; milliseconds: number },
+): void {
   const { made, refused } = program.counts();
   if (received + refused !== made) {
     throw new Error(`${made} records: ${received} received, ${refused} refused`);
   }
-  print(`${name}.received`, way, (100 * received) / made, "%", way === "libbpf" ? way : "ts");
+  const peer = way === "libbpf" ? way : "ts";
+  print(`${name}.received`, way, (100 * received) / made, "%", peer);
+  print(`${name}.rate`, way, received / milliseconds / 1000, "M/s", peer);
 }
 
 /** Reads until the signal aborts; how many records there were. */

@@ -201,8 +201,9 @@ export class PerfEventArray<E = unknown> extends EventMap<
   }
 
   /**
-   * Shows the records that are there now, in place and synchronously, and gives their number. What
-   * was shown is consumed, also when the callback throws. `limit` is the most that are taken.
+   * Shows the records that are there now, in place and synchronously, and gives their number, to which
+   * each place where events were lost counts as one. What was shown is consumed, also when the callback
+   * throws. `limit` is the most that are taken, such places included.
    *
    * @throws TypeError while another reader is active.
    */

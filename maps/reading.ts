@@ -11,7 +11,8 @@
 
 import type { RecordDecoder } from "../btf/codec-backend.ts";
 import { onAbort } from "../src/sys/abort.ts";
-import type { Pacer, Turn } from "./pacer.ts";
+import type { Turn } from "./pace.ts";
+import type { Pacer } from "./pacer.ts";
 import type { ValueMemory } from "./types.ts";
 
 /**
@@ -86,7 +87,7 @@ export interface RingSource {
 }
 
 /** A turn that has not taken place. */
-export const NOTHING: Turn = { records: 0, unfinished: false, stalled: false, crowded: false };
+export const NOTHING: Turn = { records: 0, unfinished: false, stalled: false, filled: 0 };
 
 /**
  * Takes the snapshot within a budget; `unfinished` when the budget ended before the snapshot did.
@@ -241,8 +242,8 @@ export class Listening extends Reading {
       );
       this.#taking = false;
       if (this.hasEnded) this.#settle?.resolve();
-      const crowded = isCrowded(ring, available);
-      this.wait({ records: count, unfinished, stalled: ring.stalled, crowded }, (again) =>
+      const filled = available / ring.size;
+      this.wait({ records: count, unfinished, stalled: ring.stalled, filled }, (again) =>
         this.#take(again),
       );
     } catch (error) {
@@ -251,9 +252,4 @@ export class Listening extends Reading {
       this.end();
     }
   }
-}
-
-/** Whether a ring in which so many bytes were found fills too fast to be left alone. */
-export function isCrowded(ring: RecordSource, found: number): boolean {
-  return found > ring.size >>> 2;
 }

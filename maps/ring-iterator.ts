@@ -6,9 +6,8 @@
  * @module
  */
 
-import type { Turn } from "./pacer.ts";
+import type { Turn } from "./pace.ts";
 import {
-  isCrowded,
   type Limits,
   Reading,
   type RecordCallback,
@@ -35,6 +34,8 @@ abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<
   /** Set while the last call of `next` waits. */
   #answer: ((result: IteratorResult<T>) => void) | undefined;
   #last: Promise<unknown> | undefined;
+  /** What went wrong behind the items that were handed out; told once, also when the reading ends before. */
+  protected kept: { readonly error: unknown } | undefined;
 
   /**
    * Takes the next item of the snapshot; undefined when there is none, and {@link turn} tells why.
@@ -56,6 +57,7 @@ abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<
 
   async return(): Promise<IteratorResult<T>> {
     this.end();
+    this.throwKept();
     return { value: undefined, done: true };
   }
 
@@ -68,9 +70,16 @@ abstract class RingIterator<T> extends Reading implements AsyncIterableIterator<
     this.#answer = undefined;
   }
 
+  protected throwKept(): void {
+    const { kept } = this;
+    this.kept = undefined;
+    if (kept !== undefined) throw kept.error;
+  }
+
   #next(): Promise<IteratorResult<T>> {
     try {
       const ring = this.begin();
+      this.throwKept();
       if (ring === undefined) return Promise.resolve({ value: undefined, done: true });
       const taken = this.take(ring);
       if (taken !== undefined) return Promise.resolve(taken);
@@ -166,7 +175,7 @@ export class RecordIterator<E> extends RingIterator<E> {
       records: this.#taken,
       unfinished: this.#spent,
       stalled: ring.stalled,
-      crowded: isCrowded(ring, this.#found),
+      filled: this.#found / ring.size,
     };
     this.#taken = 0;
     this.#spent = false;
@@ -192,7 +201,6 @@ export class BatchIterator<E> extends RingIterator<E[]> {
   #found = 0;
   #deadline = Number.POSITIVE_INFINITY;
   #spent = false;
-  #error: { value: unknown } | undefined;
 
   constructor(
     source: RingSource,
@@ -205,7 +213,6 @@ export class BatchIterator<E> extends RingIterator<E[]> {
   }
 
   protected override take(ring: RecordSource): IteratorYieldResult<E[]> | undefined {
-    if (this.#error !== undefined) throw this.#error.value;
     const now = performance.now();
     if (this.#taken === 0) {
       this.#found = ring.available;
@@ -224,7 +231,7 @@ export class BatchIterator<E> extends RingIterator<E[]> {
       records: this.#taken,
       unfinished: this.#spent && ring.available > 0,
       stalled: ring.stalled,
-      crowded: isCrowded(ring, this.#found),
+      filled: this.#found / ring.size,
     };
     this.#taken = 0;
     this.#spent = false;
@@ -262,7 +269,7 @@ export class BatchIterator<E> extends RingIterator<E[]> {
     } catch (error) {
       // What was decoded before the record that cannot be is not lost.
       if (count === 0) throw error;
-      this.#error = { value: error };
+      this.kept = { error };
     }
     if (events.length > count) events.length = count;
     return events;

@@ -54,6 +54,8 @@ export interface Native {
   readonly epollCreate: Foreign<[flags: number]>;
   readonly epollControl: Foreign<[epoll: number, operation: number, fd: number, event: number]>;
   readonly epollWait: Foreign<[epoll: number, events: number, count: number, timeout: number]>;
+  readonly timerfdCreate: Foreign<[clock: number, flags: number]>;
+  readonly timerfdSetTime: Foreign<[fd: number, flags: number, time: number, old: number]>;
   readonly pageSize: Foreign<[]>;
   readonly pidfdOpen: Foreign<[number: number, pid: number, flags: number]>;
   readonly prlimit: Foreign<[pid: number, resource: number, limit: number, old: number]>;
@@ -167,6 +169,8 @@ export function loadNative(where: Platform): Native {
     epollCreate: declare("epoll_create1", "int", "int"),
     epollControl: declare("epoll_ctl", "int", "int", "int", "int", "uintptr_t"),
     epollWait: declare("epoll_wait", "int", "int", "uintptr_t", "int", "int"),
+    timerfdCreate: declare("timerfd_create", "int", "int", "int"),
+    timerfdSetTime: declare("timerfd_settime", "int", "int", "int", "uintptr_t", "uintptr_t"),
     pageSize: declare("getpagesize", "int"),
     pidfdOpen: declare("syscall", "int", "int", "int", "uint"),
     prlimit: declare("prlimit", "int", "int", "int", "uintptr_t", "uintptr_t"),

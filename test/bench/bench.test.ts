@@ -170,11 +170,15 @@ hostTest(
   () => {
     assert.equal(counts("flood", "64", "batches", "10"), {
       "flood.rb64.received batches % ts": 1,
+      "flood.rb64.rate batches M/s ts": 1,
       "flood.rb64.lag.before batches ms ts": 1,
       "flood.rb64.lag batches ms ts": 1,
       "flood.rb64.slow batches % ts": 1,
     });
-    const libbpf = { "flood.rb64.received libbpf % libbpf": 1 };
+    const libbpf = {
+      "flood.rb64.received libbpf % libbpf": 1,
+      "flood.rb64.rate libbpf M/s libbpf": 1,
+    };
     assert.equal(counts("flood", "64", "libbpf", "10"), hasLibbpf ? libbpf : {});
   },
 );

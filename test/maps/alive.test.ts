@@ -44,6 +44,26 @@ hostTest(test, "a loop that waits keeps it alive, and its end lets it go", async
   }
 });
 
+hostTest(
+  test,
+  "so does a pause while it fills fast, and nothing when nobody waits any more",
+  async () => {
+    const { status, stdout, stderr } = await run(`
+    const small = createRing(4096);
+    const fast = new RingProgram(small);
+    const batches = small.batches();
+    let [made, read] = [0, 0];
+    while (read < 2000) {
+      fast.run(100);
+      made += 100;
+      read += (await batches.next()).value.length;
+    }
+    console.log(read === made || read);
+  `);
+    assert.equal([status, stdout, stderr], [0, "true\n", ""]);
+  },
+);
+
 hostTest(test, "listening keeps it alive until it is aborted", async () => {
   const { status, stdout } = await run(`
     const stop = new AbortController();

@@ -162,4 +162,27 @@ kernelTest(
   },
 );
 
+kernelTest(
+  test,
+  "an event that cannot be decoded is told of although reading ends before",
+  async () => {
+    const { btf, event: valueType } = types;
+    const spec = mapSpec({ type: MapType.RINGBUF, maxEntries: 4096, btf, valueType });
+    for (const how of ["abort", "close", "return"] as const) {
+      using ring = createMap(spec, { int64: "number" }) as RingBuffer<{ time: number }>;
+      using program = new RingProgram(ring, { size: 24, startAt: 2n ** 53n - 1n });
+      program.run(2);
+      const stop = new AbortController();
+      const batches = ring.batches({ budget: UNHURRIED, signal: stop.signal });
+      assert.is((await batches.next()).value.length, 1);
+      if (how === "abort") stop.abort();
+      if (how === "close") ring.close();
+      const end = how === "return" ? batches.return?.() : batches.next();
+      assert.instance(await end?.catch((error: unknown) => error), RangeError, how);
+      assert.equal(await batches.next(), { value: undefined, done: true });
+      assert.equal(await batches.return?.(), { value: undefined, done: true });
+    }
+  },
+);
+
 test.run();

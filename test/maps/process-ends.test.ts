@@ -78,7 +78,7 @@ function counted(body: string): string {
     const { readdirSync, readlinkSync } = await import("node:fs");
     const bpf = () => readdirSync("/proc/self/fd").filter((fd) => {
       try {
-        return /bpf|perf_event|eventpoll/.test(readlinkSync("/proc/self/fd/" + fd));
+        return /bpf|perf_event|eventpoll|timerfd/.test(readlinkSync("/proc/self/fd/" + fd));
       } catch {
         return false;
       }

@@ -3,10 +3,12 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SyscallError } from "../../src/error.ts";
+import { native } from "../../src/sys/ffi.ts";
 import { openFile } from "../../src/sys/file.ts";
 import { PerfSoftware, PerfType, perfEventOpen } from "../../src/sys/perf.ts";
 import { Poller } from "../../src/sys/poller.ts";
-import { timerWaker } from "../../src/sys/waker.ts";
+import { ShortTimer } from "../../src/sys/short-timer.ts";
+import { socketWaker, timerWaker } from "../../src/sys/waker.ts";
 import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { RING_PROLOGUE, runChild, sysPrologue } from "./child.ts";
 import { openRing } from "./programs.ts";
@@ -199,6 +201,65 @@ test("the timer looks often while there is something, and seldom when not", asyn
   assert.is(looks, 0);
 });
 
+hostTest(test, "where no socket can be had nothing wakes by one, and nothing is left", () => {
+  const descriptors = () => readdirSync("/proc/self/fd").length;
+  const before = descriptors();
+  assert.is(
+    socketWaker(-1, () => false),
+    undefined,
+    "no set to put in its place",
+  );
+  const functions = native() as { socket: unknown };
+  const { socket } = functions;
+  functions.socket = () => -1;
+  try {
+    assert.is(
+      socketWaker(0, () => false),
+      undefined,
+    );
+  } finally {
+    functions.socket = socket;
+  }
+  assert.is(descriptors(), before);
+});
+
+hostTest(test, "pauses may be shorter than a millisecond", async () => {
+  let expired: (() => void) | undefined;
+  const timer = new ShortTimer(() => expired?.());
+  const pause = async (milliseconds: number): Promise<number> => {
+    const start = performance.now();
+    await new Promise<void>((resolve) => {
+      expired = resolve;
+      timer.start(milliseconds);
+    });
+    return performance.now() - start;
+  };
+  timer.ref();
+  const pauses: number[] = [];
+  for (let round = 0; round < 21; round++) pauses.push(await pause(0.2));
+  assert.ok(
+    pauses.every((each) => each >= 0.2),
+    `${pauses}`,
+  );
+  const [shortest = 1] = pauses.sort((a, b) => a - b);
+  assert.ok(shortest < 0.9, `${shortest}`);
+  let calls = 0;
+  expired = () => calls++;
+  timer.start(0.1);
+  timer.stop();
+  await sleep(5);
+  assert.is(calls, 0, "it was taken back");
+  timer.start(0.1);
+  await until(() => calls > 0, "it may be started again");
+  await sleep(5);
+  assert.is(calls, 1, "once for each start");
+  timer.start(0.1);
+  timer.close();
+  timer.close();
+  await sleep(5);
+  assert.is(calls, 1, "it was closed");
+});
+
 /** Runs a script that has a `ring`; what it printed, when it ended by itself with `status`. */
 async function outcome(script: string, status = 0): Promise<{ stdout: string; stderr: string }> {
   const { stdout, stderr, ...how } = await runChild(RING_PROLOGUE + script);
@@ -330,6 +391,44 @@ hostTest(
     assert.is(stdout, "three\n1\nalive\n");
   },
 );
+
+hostTest(test, "a worker is woken at once, and does no work while it waits", async () => {
+  const { status, stdout, stderr } = await runChild(
+    inWorker(
+      `
+      let looks = 0;
+      const { native } = sys("ffi");
+      const { epollWait } = native();
+      native().epollWait = (...parameters) => {
+        looks++;
+        return epollWait(...parameters);
+      };
+      let readable;
+      Poller.shared().watch(ring.map, () => {
+        ring.drain();
+        readable();
+      }).ref();
+      const delays = [];
+      for (let round = 0; round < 9; round++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        const start = performance.now();
+        await new Promise((resolve) => {
+          readable = resolve;
+          ring.submit();
+        });
+        delays.push(performance.now() - start);
+      }
+      parentPort.postMessage([delays.sort((a, b) => a - b)[4], looks]);
+    `,
+      `
+      const [median, looks] = await message();
+      console.log(median < 5 ? "at once" : median, looks < 20 ? "when woken" : looks);
+      await worker.terminate();
+    `,
+    ),
+  );
+  assert.equal([status, stdout], [0, "at once when woken\n"], stderr);
+});
 
 hostTest(test, "a worker ends by itself, and by process.exit in a callback", async () => {
   for (const [body, code] of [
