@@ -42,15 +42,26 @@ const FREE_WEIGHT = 65_536;
 const FREE_WEIGHT_OF_ELEMENT = 256;
 const WEIGHT_PER_BYTE = 64;
 
+/** How a plan is to be made. */
+export interface PlanOptions {
+  /** Whether 64-bit integers are numbers. */
+  readonly safe: boolean;
+  /** Whether text goes to the last byte that is not zero. */
+  readonly wholeText?: boolean;
+}
+
+/** Integers of a byte whose arrays are no text; GCC gives all but `char` and bool the encoding CHAR, too. */
+const SMALL_NUMBERS: ReadonlySet<string> = new Set(["signed char", "unsigned char"]);
+
 /**
- * The plan of a type. `safe` makes 64-bit integers numbers.
+ * The plan of a type.
  *
  * Throws BtfError for a type without values (a function's declaration tag), a structure that holds
  * itself or has a member outside of it or two of one name, and one whose decoding would cost far
  * more than its size.
  */
-export function compilePlan(btf: Btf, id: number, safe: boolean): Plan {
-  const plan = new Compiler(btf, safe).plan(id, 0);
+export function compilePlan(btf: Btf, id: number, options: PlanOptions): Plan {
+  const plan = new Compiler(btf, options).plan(id, 0);
   if (plan.weight > FREE_WEIGHT + WEIGHT_PER_BYTE * plan.size) {
     throw new BtfError(
       `codec of ${typeName(btf, id)}: ${plan.size} bytes would decode to about ${plan.weight} values`,
@@ -76,14 +87,16 @@ class Compiler {
   readonly #btf: Btf;
   #left = MAX_MEMBERS;
   readonly #wide: Form;
+  readonly #wholeText: boolean;
   readonly #known: Map<number, Plan> = new Map();
   readonly #hollow: Map<number, boolean>;
   /** Types being compiled, to find one that holds itself. */
   readonly #open: Set<number> = new Set();
 
-  constructor(btf: Btf, safe: boolean) {
+  constructor(btf: Btf, { safe, wholeText = false }: PlanOptions) {
     this.#btf = btf;
     this.#wide = safe ? "safe" : "bigint";
+    this.#wholeText = wholeText;
     this.#hollow = hollow.get(btf) ?? new Map();
     hollow.set(btf, this.#hollow);
   }
@@ -192,8 +205,11 @@ class Compiler {
   #array(element: number, length: number, flexible: boolean, nesting: number): Plan {
     const type = this.#btf.type(resolve(this.#btf, element));
     if (type.kind === Kind.INT && type.size === 1 && type.bits === 8 && !type.bool) {
-      const text = type.char || type.name === "char" || type.name === "signed char";
-      if (text) return { kind: "text", size: length, flexible, weight: 1 + length / 8 };
+      const text = type.name === "char" || (type.char && !SMALL_NUMBERS.has(type.name));
+      if (text) {
+        const whole = this.#wholeText && !flexible;
+        return { kind: "text", size: length, whole, flexible, weight: 1 + length / 8 };
+      }
       if (!type.signed) return { ...bytesPlan(length), flexible };
     }
     const plan = this.plan(element, nesting + 1);

@@ -11,7 +11,7 @@ import { isBytes, surface } from "./codec-fault.ts";
 import { memberOf } from "./codec-object.ts";
 import type { Plan } from "./codec-plan.ts";
 import { isFlexible } from "./codec-plan.ts";
-import { textSize } from "./codec-text.ts";
+import { textSize } from "./codec-utf8.ts";
 
 /** See `Codec.encode`. */
 export type Encoder = (value: unknown, bytes: Uint8Array, offset?: number) => void;

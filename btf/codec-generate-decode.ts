@@ -11,7 +11,7 @@
 
 import { bitsBelow } from "./codec-bits.ts";
 import { hasMemory, textFunction } from "./codec-generate-text.ts";
-import type { ArrayPlan, BitsPlan, Field, IntegerPlan, Plan } from "./codec-plan.ts";
+import type { ArrayPlan, BitsPlan, Field, IntegerPlan, Plan, TextPlan } from "./codec-plan.ts";
 import { isFlexible } from "./codec-plan.ts";
 import { literal, plus, type Source } from "./codec-source.ts";
 
@@ -107,7 +107,7 @@ export class DecodeGenerator {
       case "text":
         if (plan.flexible)
           return `readText(v, ${offset}, restLength(${offset}, ${tail ? "e" : "0"}, 1))`;
-        return `${this.#text(plan.size)}(v, ${offset}, ${plan.size})`;
+        return `${this.#text(plan)}(v, ${offset}, ${plan.size})`;
       case "bytes":
         if (plan.flexible)
           return `readBytes(v, ${offset}, restLength(${offset}, ${tail ? "e" : "0"}, 1))`;
@@ -116,8 +116,9 @@ export class DecodeGenerator {
   }
 
   /** The name of a function (v, o, length) for one text member. */
-  #text(size: number): string {
-    return hasMemory(size) ? textFunction(this.#source, size) : "readText";
+  #text({ size, whole }: TextPlan): string {
+    if (hasMemory(size)) return textFunction(this.#source, size, whole);
+    return whole ? "readWholeText" : "readText";
   }
 
   #bits(plan: BitsPlan, at: number): string {

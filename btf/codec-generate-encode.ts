@@ -57,9 +57,8 @@ export class EncodeGenerator {
       case "float":
         return `v.setFloat${plan.size * 8}(${offset}, toFloat(${value}, ${plan.size}), ${little});`;
       case "text":
-        return plan.flexible
-          ? `writeFlexibleText(v, ${offset}, ${value});`
-          : `writeText(v, ${offset}, ${value}, ${plan.size});`;
+        if (plan.flexible) return `writeFlexibleText(v, ${offset}, ${value});`;
+        return `write${plan.whole ? "Whole" : ""}Text(v, ${offset}, ${value}, ${plan.size});`;
       case "bytes":
         return plan.flexible
           ? `writeFlexibleBytes(v, ${offset}, ${value});`

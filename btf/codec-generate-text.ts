@@ -11,7 +11,7 @@
 import { viewOf } from "../src/bytes.ts";
 import type { Source } from "./codec-source.ts";
 import { plus } from "./codec-source.ts";
-import { readBytes, readText } from "./codec-text.ts";
+import { readBytes, readText, readWholeText } from "./codec-text.ts";
 
 /** Arrays of up to so many bytes are remembered: TASK_COMM_LEN and IFNAMSIZ are 16. */
 const MAX_SIZE = 32;
@@ -28,14 +28,16 @@ const MULTIPLIERS = [
 /** The last texts of one member, and the words of the arrays they were in. */
 class TextMemory {
   readonly #words: number;
+  readonly #read: typeof readText;
   // Two slots, for the empty text, until there is another.
   keys: Int32Array;
   texts: string[] = ["", ""];
   /** What leaves of a sum of products the number of a slot. */
   shift = 31;
 
-  constructor(words: number) {
+  constructor(words: number, whole: boolean) {
     this.#words = words;
+    this.#read = whole ? readWholeText : readText;
     this.keys = new Int32Array(2 * words);
   }
 
@@ -44,7 +46,7 @@ class TextMemory {
     const words = this.#words;
     // Memory may be shared with the kernel and change meanwhile: key and text come from one copy.
     const copy = viewOf(readBytes(view, offset, 4 * words));
-    const text = readText(copy, 0, 4 * words);
+    const text = this.#read(copy, 0, 4 * words);
     if (this.shift === 31) {
       // Zero words and an empty text belong together, in whichever slot.
       this.shift = 32 - SLOT_BITS;
@@ -67,9 +69,9 @@ export function hasMemory(size: number): boolean {
 }
 
 /** Adds a function (v, o) that reads the text of a member, and gives its name. */
-export function textFunction(source: Source, size: number): string {
+export function textFunction(source: Source, size: number, whole: boolean): string {
   const words = Array.from({ length: size / 4 }, (_, index) => index);
-  const memory = source.constant(new TextMemory(words.length));
+  const memory = source.constant(new TextMemory(words.length, whole));
   const name = source.name("t");
   const read = words.map((word) => `a${word} = v.getInt32(${plus("o", 4 * word)}, true)`);
   const products = words.map((word) => `Math.imul(a${word}, ${MULTIPLIERS[word]})`);

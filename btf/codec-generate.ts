@@ -20,10 +20,12 @@ import { literal, Source } from "./codec-source.ts";
 import {
   readBytes,
   readText,
+  readWholeText,
   writeBytes,
   writeFlexibleBytes,
   writeFlexibleText,
   writeText,
+  writeWholeText,
 } from "./codec-text.ts";
 
 /** All that generated text calls by name. */
@@ -37,6 +39,7 @@ const helpers = {
   readBits,
   readBytes,
   readText,
+  readWholeText,
   restLength,
   safe,
   surface,
@@ -52,6 +55,7 @@ const helpers = {
   writeRawArray,
   writeRawRecord,
   writeText,
+  writeWholeText,
 };
 
 /**

@@ -24,10 +24,12 @@ import { isOptional } from "./codec-plan.ts";
 import {
   readBytes,
   readText,
+  readWholeText,
   writeBytes,
   writeFlexibleBytes,
   writeFlexibleText,
   writeText,
+  writeWholeText,
 } from "./codec-text.ts";
 
 /**
@@ -109,6 +111,7 @@ class Interpreter {
           ? (view, offset) => view.getFloat32(offset, little)
           : (view, offset) => view.getFloat64(offset, little);
       case "text":
+        if (plan.whole) return (view, offset) => readWholeText(view, offset, size);
         return plan.flexible
           ? (view, offset, end) => readText(view, offset, restLength(offset, end, 1))
           : (view, offset) => readText(view, offset, size);
@@ -181,6 +184,9 @@ class Interpreter {
           ? (view, offset, value) => view.setFloat32(offset, toFloat(value, 4), little)
           : (view, offset, value) => view.setFloat64(offset, toFloat(value, 8), little);
       case "text":
+        if (plan.whole) {
+          return (view, offset, value) => writeWholeText(view, offset, value, size);
+        }
         return plan.flexible
           ? writeFlexibleText
           : (view, offset, value) => writeText(view, offset, value, size);

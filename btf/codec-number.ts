@@ -22,7 +22,7 @@ export function toNumber(value: unknown, bits: number, signed: boolean): number 
 }
 
 /**
- * A value for an integer of any width, from a bigint, or a number below 2^53, that it holds
+ * A value for an integer of any width, from a bigint, or a number that is a safe integer, that it holds
  * exactly.
  */
 export function toBigint(value: unknown, bits: number, signed: boolean): bigint {
@@ -30,7 +30,7 @@ export function toBigint(value: unknown, bits: number, signed: boolean): bigint 
     if (wrap(value, bits, signed) === value) return value;
   } else if (typeof value === "number" && Number.isInteger(value)) {
     if (!Number.isSafeInteger(value)) {
-      throw new Fault("range", `${value} is above 2^53 and so may be rounded; give a bigint`);
+      throw new Fault("range", `${value} is no safe integer and so may be rounded; give a bigint`);
     }
     const exact = BigInt(value);
     if (wrap(exact, bits, signed) === exact) return exact;
@@ -94,7 +94,7 @@ export function safeBigint(value: bigint): number {
 function unsafe(value: bigint): Fault {
   return new Fault(
     "range",
-    `${value} is no exact number (beyond 2^53); decode 64-bit integers as bigints (int64: "bigint")`,
+    `${value} is no safe integer (-2^53 + 1 to 2^53 - 1); decode 64-bit integers as bigints (int64: "bigint")`,
   );
 }
 

@@ -197,8 +197,8 @@ function mark(marks: Marks, offset: number, plan: Plan): void {
       }
       break;
     case "text": {
-      // What follows the NUL was lost when it was decoded, if it was.
-      let end = offset;
+      // What follows the NUL was lost when it was decoded, if it was; whole text has lost nothing.
+      let end = plan.whole ? offset + plan.size : offset;
       while (end < offset + plan.size && written.getUint8(end) !== 0) end++;
       mask.fill(0xff, offset, Math.min(end + 1, offset + plan.size));
       break;

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** What an integer becomes; `safe` is a number that must stay below 2^53. */
+/** What an integer becomes; `safe` is a number that must be a safe integer. */
 export type Form = "number" | "bigint" | "safe" | "boolean";
 
 interface PlanBase {
@@ -41,6 +41,8 @@ export interface FloatPlan extends PlanBase {
 /** `char[size]`, a string; flexible: all bytes to the end of the record. */
 export interface TextPlan extends PlanBase {
   readonly kind: "text";
+  /** Whether it goes to the last byte that is not zero, rather than to the first NUL; never when flexible. */
+  readonly whole: boolean;
   readonly flexible: boolean;
 }
 

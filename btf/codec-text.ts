@@ -2,18 +2,15 @@
  * Character arrays as strings and byte arrays as Uint8Array, out of a DataView and into it. Both
  * back-ends call these.
  *
- * Text is UTF-8 and ends at the first NUL, or with the array. Bytes that are no UTF-8 become
- * U+FFFD.
+ * Text is UTF-8 and ends at the first NUL, or with the array. Whole text, of keys, ends with the last
+ * byte that is not zero. Bytes that are no UTF-8 are escaped, see `codec-utf8.ts`.
  *
  * @module
  */
 
 import { Fault, isBytes, wrongType } from "./codec-fault.ts";
 import { toNumber } from "./codec-number.ts";
-
-// A byte order mark is text like any other here.
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const encoder = new TextEncoder();
+import { decodeAscii, decodeText, encodeText, textSize } from "./codec-utf8.ts";
 
 /**
  * Up to so many bytes, putting characters together beats TextDecoder (16 bytes: 35 against 60 ns).
@@ -45,9 +42,25 @@ export function readText(view: DataView, offset: number, length: number): string
     if (byte === 0) break;
     all |= byte;
   }
-  if (end > SHORT || all > 127) return decoder.decode(readBytes(view, offset, end));
+  if (all > 127) return decodeText(readBytes(view, offset, end));
+  if (end > SHORT) return decodeAscii(readBytes(view, offset, end));
   const codes: number[] = [];
   for (let index = 0; index < end; index++) codes.push(view.getUint8(offset + index));
+  return String.fromCharCode.apply(null, codes);
+}
+
+/** The text of `length` bytes at `offset` without the zeros at their end; a NUL before that is part of it. */
+export function readWholeText(view: DataView, offset: number, length: number): string {
+  let end = length;
+  while (end > 0 && view.getUint8(offset + end - 1) === 0) end--;
+  let all = 0;
+  const codes: number[] = [];
+  for (let index = 0; index < end && index < SHORT; index++) {
+    const byte = view.getUint8(offset + index);
+    all |= byte;
+    codes.push(byte);
+  }
+  if (end > SHORT || all > 127) return decodeText(readBytes(view, offset, end));
   return String.fromCharCode.apply(null, codes);
 }
 
@@ -58,8 +71,28 @@ export function readBytes(view: DataView, offset: number, length: number): Uint8
   return bytesOf(view).slice(offset, offset + length);
 }
 
+/** Writes a string that may have NULs, but for its end, or all bytes raw. */
+export function writeWholeText(
+  view: DataView,
+  offset: number,
+  value: unknown,
+  length: number,
+): void {
+  // What reads the bytes again could not give it.
+  if (typeof value === "string" && value.endsWith("\0")) {
+    throw new Fault("range", "the text ends in a NUL, which fills the array without it, too");
+  }
+  writeText(view, offset, value, length, true);
+}
+
 /** Writes a string, or all bytes raw, into an array of `length` zeroed bytes. */
-export function writeText(view: DataView, offset: number, value: unknown, length: number): void {
+export function writeText(
+  view: DataView,
+  offset: number,
+  value: unknown,
+  length: number,
+  whole = false,
+): void {
   if (typeof value !== "string") {
     if (!writeRaw(view, offset, value, length))
       throw wrongType(value, `a string (char[${length}])`);
@@ -71,12 +104,12 @@ export function writeText(view: DataView, offset: number, value: unknown, length
   if (size <= length) {
     for (; index < size; index++) {
       const code = value.charCodeAt(index);
-      if (code === 0) throw new Fault("range", "the text contains a NUL, which would end it");
+      if (code === 0 && !whole) throw nulInside();
       if (code > 127) break;
       view.setUint8(offset + index, code);
     }
     if (index === size) return;
-    const bytes = textBytes(value);
+    const bytes = textBytes(value, whole);
     size = bytes.length;
     if (size <= length) {
       for (; index < size; index++) view.setUint8(offset + index, bytes[index]!);
@@ -86,19 +119,18 @@ export function writeText(view: DataView, offset: number, value: unknown, length
   throw new Fault("range", `a text of ${size} bytes does not fit char[${length}]`);
 }
 
-/** How many bytes a text takes. */
-export function textSize(text: string): number {
-  return encoder.encode(text).length;
-}
-
-/** The bytes of a text; a fault if it is no well-formed Unicode or contains a NUL. */
-function textBytes(text: string): Uint8Array {
-  const bytes = encoder.encode(text);
-  if (bytes.includes(0)) throw new Fault("range", "the text contains a NUL, which would end it");
-  if (decoder.decode(bytes) !== text) {
+/** The bytes of a text; a fault if it is no well-formed Unicode, escapes aside, or contains a NUL. */
+function textBytes(text: string, whole: boolean): Uint8Array {
+  const bytes = encodeText(text);
+  if (bytes === undefined) {
     throw new Fault("range", "the text is not well-formed: it contains half a surrogate pair");
   }
+  if (!whole && bytes.includes(0)) throw nulInside();
   return bytes;
+}
+
+function nulInside(): Fault {
+  return new Fault("range", "the text contains a NUL, which would end it");
 }
 
 /** Writes a Uint8Array of just `length` bytes, or an array of so many numbers. */

@@ -7,7 +7,7 @@
  * | 64 and 128 bits, pointers | bigint, or by option number |
  * | bool | boolean |
  * | float, double | number |
- * | `char[N]` | string, cut at the first NUL |
+ * | `char[N]` | string, cut at the first NUL; a byte that is no UTF-8 is U+DC00 and the byte |
  * | `unsigned char[N]`, types without a known layout | Uint8Array, a copy |
  * | other arrays | Array |
  * | structures, data sections | object, the members of anonymous members among its own |
@@ -85,6 +85,11 @@ export interface ViewCodec<T = unknown> extends Codec<T> {
 export interface CodecOptions {
   /** What 64-bit and wider integers become. Default "bigint"; "number" refuses 2^53 and beyond. */
   readonly int64?: "bigint" | "number" | undefined;
+  /**
+   * Whether text goes on behind a NUL, to the last byte of its array that is not zero, so that all
+   * that differs decodes to something else, as keys of maps need it. Default false.
+   */
+  readonly wholeText?: boolean | undefined;
   /** Byte order of the values. Default: that of the BTF. */
   readonly littleEndian?: boolean | undefined;
 }
@@ -101,20 +106,28 @@ const known: WeakMap<Btf, Map<string, ViewCodec>> = new WeakMap();
  * option.
  */
 export function codecOf(btf: Btf, typeId: number, options: CodecOptions = {}): ViewCodec {
-  const { int64 = "bigint", littleEndian = btf.littleEndian, ...unknown } = options;
+  const {
+    int64 = "bigint",
+    wholeText = false,
+    littleEndian = btf.littleEndian,
+    ...unknown
+  } = options;
   for (const name of Object.keys(unknown)) throw new TypeError(`codec option ${name} is not known`);
   if (int64 !== "bigint" && int64 !== "number") {
     throw new TypeError(`codec option int64 is ${String(int64)}, not "bigint" or "number"`);
+  }
+  if (typeof wholeText !== "boolean") {
+    throw new TypeError(`codec option wholeText is ${typeof wholeText}, not true or false`);
   }
   let codecs = known.get(btf);
   if (codecs === undefined) {
     codecs = new Map();
     known.set(btf, codecs);
   }
-  const key = `${typeId} ${int64} ${littleEndian}`;
+  const key = `${typeId} ${int64} ${littleEndian} ${wholeText}`;
   let codec = codecs.get(key);
   if (codec === undefined) {
-    const plan = compilePlan(btf, typeId, int64 === "number");
+    const plan = compilePlan(btf, typeId, { safe: int64 === "number", wholeText });
     const name = typeName(btf, typeId);
     codec = makeCodec({ plan, little: littleEndian, root: rootOf(name) }, name);
     codecs.set(key, codec);

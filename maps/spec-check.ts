@@ -34,6 +34,10 @@ export function holdsMaps(type: number): boolean {
 export function requireSound(spec: MapSpec): void {
   const { name, mapExtra } = spec;
   if (typeof name !== "string") throw new MapSpecError("", "name", `is ${shown(name)}, no text`);
+  if (name.includes("\0")) {
+    const problem = `is ${shown(name)}: a NUL ends names and paths of pins`;
+    throw new MapSpecError(name.replaceAll("\0", "\\0"), "name", problem);
+  }
   for (const field of NUMBERS) {
     const value: unknown = spec[field];
     if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= UINT32_MAX) {
@@ -74,7 +78,6 @@ export function templateOf({ name, type, inner }: MapSpec): MapSpec {
   return inner;
 }
 
-/** A value of any kind, such as `"4"` or `4n`. */
 /** What stands for a map type that is named instead. */
 function numberOfType(value: unknown): string {
   const names = Object.keys(MapType);
@@ -84,6 +87,7 @@ function numberOfType(value: unknown): string {
   return `, such as MapType.HASH${hint}`;
 }
 
+/** A value of any kind, such as `"4"` or `4n`. */
 function shown(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value);

@@ -38,7 +38,11 @@ export class MapTypes<K = unknown, V = unknown> implements Codecs<K, V> {
   }
 
   get key(): Codec<K> {
-    this.#key ??= this.#codec(this.#spec.keyType, this.#spec.keySize) as Codec<K>;
+    if (this.#key === undefined) {
+      // Keys that differ in any byte have to decode to different keys.
+      const options = { ...this.#options, wholeText: true };
+      this.#key = this.#codec(this.#spec.keyType, this.#spec.keySize, options) as Codec<K>;
+    }
     return this.#key;
   }
 
@@ -75,15 +79,15 @@ export class MapTypes<K = unknown, V = unknown> implements Codecs<K, V> {
 
   #valueCodec(): Codec {
     const { type, valueType, valueSize } = this.#spec;
-    const one = this.#codec(valueType, valueSize);
+    const one = this.#codec(valueType, valueSize, this.#options);
     return isPerCpu(type) ? perCpuCodec(one, this.#cpus) : one;
   }
 
-  #codec(type: number, size: number): Codec {
+  #codec(type: number, size: number, options: CodecOptions): Codec {
     const { btf } = this.#spec;
     // A data section is typed by its variables, one by one.
     if (btf !== undefined && type !== 0 && btf.kind(type) !== Kind.DATASEC) {
-      const codec = codecOf(btf, type, this.#options);
+      const codec = codecOf(btf, type, options);
       // Whoever changes a size in the spec has bytes that the type no longer describes.
       if (codec.size === size) return codec;
     }

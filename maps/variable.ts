@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { VariableSpec } from "../src/spec/variable.ts";
+import type { Settable, VariableSpec } from "../src/spec/variable.ts";
 
 /** What a variable needs of its declaration. */
 export type VariableSource = Pick<
@@ -79,7 +79,7 @@ export class Variable<T = unknown> {
    * @throws TypeError when the variable is read-only; RangeError or TypeError naming the field when
    *   the value does not fit the type, and nothing is written then.
    */
-  set(value: T): void {
+  set(value: Settable<T>): void {
     if (this.readOnly) {
       const why = this.constant
         ? "read-only once it is loaded; set it in the spec before loading"

@@ -17,7 +17,10 @@ import { Token } from "./token.ts";
 export interface LoadOptions {
   /** Types of the kernel to relocate against, for kernels that bring none. Default: those of the running kernel. */
   btf?: Btf;
-  /** How 64-bit integers of maps and variables are represented. Default `bigint`. */
+  /**
+   * How 64-bit integers of maps and variables are represented. Default `bigint`; `number` refuses what is no safe integer. The
+   * types that TypeScript was told stay as they are: they have to say `number` then.
+   */
   int64?: "bigint" | "number";
   /**
    * Values of the kernel's configuration (`__kconfig`) that come before those of the running kernel:

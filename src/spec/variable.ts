@@ -6,6 +6,9 @@
 
 import { type Btf, bytesCodec, type Codec, codecOf, typeName } from "../../btf/index.ts";
 
+/** What a variable of type `V` can be set to: one that is a bigint also to a number, which must be a safe integer. */
+export type Settable<V> = V | (V extends bigint ? number : never);
+
 /** A global variable: reading and writing change the section's initial bytes, which every later load copies. */
 export class VariableSpec<V = unknown> {
   readonly name: string;
@@ -80,7 +83,7 @@ export class VariableSpec<V = unknown> {
    *
    * @throws RangeError or TypeError naming the field when the value does not fit the type; nothing is written then.
    */
-  set(value: V): void {
-    this.codec.encode(value, this.#data, this.offset);
+  set(value: Settable<V>): void {
+    this.codec.encode(value as V, this.#data, this.offset);
   }
 }

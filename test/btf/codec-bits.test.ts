@@ -132,7 +132,7 @@ test("by option, bitfields of 64-bit types are numbers as well", () => {
     const far = encoded(codec, { a: 5, b: -(1n << 53n) });
     assert.match(
       thrown(() => codec.decode(far))!,
-      /^RangeError: value\.b: -9007199254740992 is no exact number/,
+      /^RangeError: value\.b: -9007199254740992 is no safe integer/,
     );
   }
 });

@@ -187,7 +187,7 @@ test("refuses what does not fit, naming the field, and writes nothing", () => {
     ],
     [
       { u64: 2 ** 53 },
-      "RangeError: value.u64: 9007199254740992 is above 2^53 and so may be rounded; give a bigint",
+      "RangeError: value.u64: 9007199254740992 is no safe integer and so may be rounded; give a bigint",
     ],
     [{ u64: 0.5 }, "RangeError: value.u64: 0.5 does not fit u64 (0 … 18446744073709551615)"],
     [

@@ -75,8 +75,9 @@ test("both back-ends decode any bytes alike, at any offset", () => {
       fc.uint8Array({ minLength: 300, maxLength: 300 }),
       fc.nat(40),
       fc.constantFrom("bigint", "number"),
-      ({ model, btf }, bytes, offset, int64) => {
-        const [generated, interpreted] = bothCodecs(btf, model.id, { int64 });
+      fc.boolean(),
+      ({ model, btf }, bytes, offset, int64, wholeText) => {
+        const [generated, interpreted] = bothCodecs(btf, model.id, { int64, wholeText });
         const results = [generated!, interpreted!].map((codec) => {
           let value: unknown;
           const message = thrown(() => {
@@ -93,6 +94,7 @@ test("both back-ends decode any bytes alike, at any offset", () => {
 
 test("both back-ends accept and refuse the same values with the same words", () => {
   const junk = fc.oneof(
+    fc.constantFrom("a\0b", "a\0", "\udcff", "\ud800"),
     fc.constantFrom(undefined, null, true, "", "text", Number.NaN, -0, 0.5, 2 ** 53, -1, 256),
     fc.constantFrom(1n << 64n, -1n, [], [1], {}, { m1: 1 }, new Uint8Array(4), new Uint32Array(2)),
     fc.integer(),
@@ -102,7 +104,8 @@ test("both back-ends accept and refuse the same values with the same words", () 
   fc.assert(
     fc.property(modelsWithValues, fc.nat(), junk, ({ one, model, value }, place, instead) => {
       const spoiled = replaced(value, place, instead);
-      const results = bothCodecs(one.btf, model.id).map((codec) => {
+      const wholeText = place % 2 === 1;
+      const results = bothCodecs(one.btf, model.id, { wholeText }).map((codec) => {
         const bytes = new Uint8Array(model.size).fill(0xa5);
         const message = thrown(() => codec.encode(spoiled, bytes));
         if (message !== undefined) {

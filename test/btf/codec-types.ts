@@ -87,7 +87,8 @@ export interface NamedCodec extends ViewCodec {
 
 /** The same codec by both back-ends, so that each test covers both. */
 export function bothCodecs(btf: Btf, id: number, options: CodecOptions = {}): NamedCodec[] {
-  const plan = compilePlan(btf, id, options.int64 === "number");
+  const { int64, wholeText = false } = options;
+  const plan = compilePlan(btf, id, { safe: int64 === "number", wholeText });
   const little = options.littleEndian ?? btf.littleEndian;
   const make = (backend: NamedCodec["backend"], by: (input: BackendOptions) => Backend) => {
     const input = { plan, little, root: "value" };

@@ -167,7 +167,7 @@ test("64-bit integers become numbers by option, and refuse 2^53 with the field's
       new DataView(spoiled.buffer).setBigUint64(offset, BigInt.asUintN(64, number), true);
       const message = thrown(() => codec.decode(spoiled)) ?? "nothing";
       assert.ok(message.startsWith(`RangeError: ${text.slice(0, 24)}`), message);
-      assert.match(message, /is no exact number/);
+      assert.match(message, /is no safe integer/);
     }
   }
 });

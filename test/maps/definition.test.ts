@@ -116,6 +116,20 @@ test("types that may not carry BTF are asked for without", () => {
   assert.equal([ops.keyType, ops.valueType], [1, 0]);
 });
 
+test("a name has no NUL in it; what else the kernel does not take is left out of what it is told", () => {
+  assert.is(defineMap(mapSpec({ name: "a b-ü.c_1" }), machine).kernelName, "ab.c_1");
+  for (const name of ["a\0b", "\0", "a\0"]) {
+    assert.throws(
+      () => defineMap(mapSpec({ name }), machine),
+      (error: unknown) =>
+        error instanceof MapSpecError &&
+        error.field === "name" &&
+        error.map === name.replace("\0", "\\0") &&
+        /^map [ab]*\\0[ab]*: name is "[ab]*\\u0000[ab]*": a NUL ends/.test(error.message),
+    );
+  }
+});
+
 test("members that do not fit the system call are refused by their names", () => {
   const refused = (field: keyof MapSpec, value: unknown, name = "test_map") => {
     try {
