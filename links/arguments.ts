@@ -6,6 +6,7 @@
 
 import { shown } from "../src/options.ts";
 import type { Program } from "../src/program.ts";
+import { sectionMeaning } from "../src/spec/index.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
 
 /** What links need to know of a loaded program; every `Program` fits. */
@@ -58,6 +59,33 @@ export function requireOnePlace(
     `cannot attach program "${program.name}" as ${hook}: it was loaded for ${nameOf(AttachType, attachType)}, which is many places; ` +
       "kprobeMulti or uprobeMulti attaches it, or section kprobe, uprobe or usdt says one place",
   );
+}
+
+/**
+ * @throws TypeError when a program's section says that it is for static probes: only `usdt` tells such a program where its arguments
+ * are, and with another attachment it would read all of them as 0.
+ */
+export function requireNoUsdt(program: AttachableProgram, hook: string): void {
+  if (kindOf(program) !== "usdt") return;
+  throw new TypeError(
+    `cannot attach program "${program.name}" as ${hook}: section ${program.section} says a static probe, whose arguments (BPF_USDT) ` +
+      "only usdt(program, file, { provider, name }) makes known to it; section uprobe says one place of a file",
+  );
+}
+
+/** @throws TypeError when a program's section says that it is for a function, whose arguments are elsewhere than those of static probes. */
+export function requireNoFunction(program: AttachableProgram, hook: string): void {
+  const kind = kindOf(program);
+  if (kind !== "uprobe" && kind !== "uretprobe") return;
+  throw new TypeError(
+    `cannot attach program "${program.name}" to a ${hook}: section ${program.section} says a function, which uprobe(program, file, ` +
+      "{ symbol }) attaches it to; section usdt says a static probe, whose arguments BPF_USDT() reads",
+  );
+}
+
+/** What the section says, sleepable or not; empty of a program that was opened. */
+function kindOf(program: AttachableProgram): string {
+  return sectionMeaning(program?.section ?? "").prefix.replace(/\.s$/, "");
 }
 
 /** @throws TypeError when one of the options `names` is there and neither true nor false. */

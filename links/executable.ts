@@ -7,6 +7,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { ElfFile } from "../elf/index.ts";
 import { viewOf } from "../src/bytes.ts";
+import { ElfError, prefixMessage } from "../src/error.ts";
 import { shown } from "../src/options.ts";
 import { unsignedSafe } from "./arguments.ts";
 import { fileOffset, findFunction, functionNames, type ProbeSymbol } from "./symbol-lookup.ts";
@@ -54,12 +55,15 @@ export class Executable {
     if (typeof path !== "string" || path === "") {
       throw new TypeError(`open an executable: ${shown(path)} is no path`);
     }
-    return new Executable(path, ElfFile.parse(readTables(path)));
+    return Executable.parse(readTables(path), path);
   }
 
   /** The same from all bytes of a file; `path` is what errors call it, and what a uprobe passes to the kernel. */
   static parse(bytes: Uint8Array, path: string): Executable {
-    return new Executable(path, ElfFile.parse(bytes));
+    return new Executable(
+      path,
+      inFile(path, () => ElfFile.parse(bytes)),
+    );
   }
 
   /** @internal Of the sections only those that {@link Executable.open} reads have their bytes. */
@@ -74,7 +78,7 @@ export class Executable {
    * function or no function (`ERR_TARGET`).
    */
   symbol(name: string): ProbeSymbol {
-    return findFunction(this.#file, this.path, name);
+    return inFile(this.path, () => findFunction(this.#file, this.path, name));
   }
 
   /**
@@ -90,6 +94,16 @@ export class Executable {
   /** Names of all functions that the file defines, without versions; names may repeat. */
   functions(): Iterable<string> {
     return functionNames(this.#file);
+  }
+}
+
+/** What `body` gives; what is wrong with a file is said with its name. */
+function inFile<T>(path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof ElfError) prefixMessage(error, `${path}: `);
+    throw error;
   }
 }
 

@@ -12,6 +12,7 @@ import {
   effectiveCapabilities,
   hasCapability,
 } from "../src/sys/capabilities.ts";
+import { outsideHint } from "../src/sys/user-namespace.ts";
 
 /** By errno name: what it means at one hook. */
 export type Reasons = Readonly<Record<string, string | (() => string)>>;
@@ -48,7 +49,7 @@ export function perfPrivileges(): string {
     level !== undefined && level > 2
       ? "CAP_SYS_ADMIN, or CAP_PERFMON with a perf_event_paranoid of at most 2"
       : "CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)";
-  return `it needs ${needed}${setting}; in a container, its seccomp profile may forbid perf_event_open`;
+  return `it needs ${needed}${setting}; in a container, its seccomp profile may forbid perf_event_open${outsideHint()}`;
 }
 
 /**
@@ -67,12 +68,12 @@ export function uprobePrivileges(
 
 /** What the process lacks to attach BPF programs. */
 export function bpfPrivileges(): string {
-  return `it needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)${lockdown()}`;
+  return `it needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)${lockdown()}${outsideHint()}`;
 }
 
 /** What the process lacks to change the network. */
 export function networkPrivileges(): string {
-  return "it needs CAP_NET_ADMIN in the user namespace of the network, and CAP_BPF";
+  return `it needs CAP_NET_ADMIN in the user namespace of the network, and CAP_BPF${outsideHint()}`;
 }
 
 /** What the process lacks to probe the kernel. */

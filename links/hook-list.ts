@@ -129,7 +129,10 @@ function fileHooks(kind: FileHookKind, path: string): HookNames {
   try {
     return FILE_SOURCES[kind](path);
   } catch (error) {
-    if (error instanceof ElfError) prefixMessage(error, `list hooks of ${path}: `);
+    if (error instanceof ElfError) {
+      const isNamed = error.message.startsWith(`${path}: `);
+      prefixMessage(error, isNamed ? "list hooks of " : `list hooks of ${path}: `);
+    }
     throw error;
   }
 }

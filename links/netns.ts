@@ -38,7 +38,7 @@ const HOOKS: Readonly<Record<Hook, { type: number; attachType: number; since: st
  * Attaches a program of type sk_lookup, which chooses the socket that takes a connection or datagram; Linux 5.9. Several run in the
  * order of their attachment.
  *
- * @throws UnsupportedError on older kernels; SyscallError such as ENOENT for a namespace that is not there, EPERM without
+ * @throws UnsupportedError on older kernels; TargetError for a namespace that is not there; SyscallError such as EPERM without
  * CAP_NET_ADMIN; TypeError for a program of another type.
  */
 export function skLookup(program: AttachableProgram, options: NamespaceOptions = {}): Link {

@@ -7,6 +7,7 @@
 import { BpfError, SyscallError } from "../src/error.ts";
 import { shown } from "../src/options.ts";
 import { linkGetFdById, linkGetNextId, objectGet } from "../src/sys/bpf.ts";
+import { inBpfFileSystem, notThere } from "../src/sys/bpf-file-system.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { objectKind } from "../src/sys/fd-info.ts";
 import { AttachType, LinkType } from "../src/uapi.ts";
@@ -19,8 +20,8 @@ import { MULTI_KINDS } from "./tracing-multi.ts";
  * Opens a link by the path of its pin (Linux 5.7) or by its id (5.8, with CAP_SYS_ADMIN). It is held together with whoever holds it
  * already: closing this one detaches only when it was the last.
  *
- * @throws SyscallError such as ENOENT when there is none, EPERM without privileges; BpfError with code `ERR_NOT_A_LINK` for the pin of
- * a map or program; TypeError for what is neither path nor id.
+ * @throws SyscallError such as ENOENT when there is none, EACCES for a folder, EPERM without privileges; BpfError with code `ERR_NOT_A_LINK`
+ * for the pin of a map or program, `ERR_NOT_BPFFS` for a path elsewhere; TypeError for what is neither path nor id.
  */
 export function openLink(which: string | number): Link {
   const fd = openDescriptor(which);
@@ -55,6 +56,17 @@ export function* listLinks(): Generator<LinkInfo, void, undefined> {
   }
 }
 
+function openPin(path: string): FileDescriptor {
+  try {
+    return objectGet(path);
+  } catch (error) {
+    if (error instanceof SyscallError && inBpfFileSystem(path) === false) {
+      throw notThere(path, `open the pin ${path}`, error);
+    }
+    throw error;
+  }
+}
+
 function openDescriptor(which: string | number): FileDescriptor {
   if (typeof which === "number") {
     if (Number.isInteger(which) && which >= 1 && which < 2 ** 32) return linkGetFdById(which);
@@ -63,7 +75,7 @@ function openDescriptor(which: string | number): FileDescriptor {
   if (typeof which !== "string" || which === "") {
     throw new TypeError(`cannot open a link: ${shown(which)} is neither a path nor an id`);
   }
-  const fd = objectGet(which);
+  const fd = openPin(which);
   let kind: ReturnType<typeof objectKind>;
   try {
     // Information about a map or a program would be taken for that about a link.

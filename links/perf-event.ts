@@ -29,6 +29,7 @@ export interface PerfAttachment {
 const REASONS: Reasons = {
   EPERM: bpfPrivileges,
   E2BIG: "as many programs as the kernel allows, 64, are attached to it",
+  EEXIST: "the program is attached there already, which is possible once",
 };
 
 /**

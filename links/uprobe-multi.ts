@@ -12,11 +12,13 @@ import {
   type AttachableProgram,
   requireBooleans,
   requireList,
+  requireNoUsdt,
   requireProcess,
   requireType,
   unsigned64,
   unsignedSafe,
 } from "./arguments.ts";
+import { requireCode } from "./code-offset.ts";
 import { Executable, requireFile } from "./executable.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
 import { globMatcher } from "./glob.ts";
@@ -69,6 +71,7 @@ export function uprobeMulti(
   file: string | Executable,
   options: UprobeMultiOptions = {},
 ): Link {
+  requireNoUsdt(program, "uprobe.multi");
   return attachUprobeMulti(program, file, options);
 }
 
@@ -172,7 +175,9 @@ function offsetsOf(
   }
   if (offsets !== undefined) {
     if (offsets.length === 0) throw new RangeError("uprobeMulti: the list of offsets is empty");
-    return offsets.map((offset) => unsignedSafe(offset, "offset"));
+    const numbers = offsets.map((offset) => unsignedSafe(offset, "offset"));
+    requireCode(typeof file === "string" ? path : file, path, numbers);
+    return numbers;
   }
   const executable = typeof file === "string" ? Executable.open(path) : file;
   if (symbols !== undefined) {

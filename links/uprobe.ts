@@ -10,12 +10,14 @@ import { ProgramType } from "../src/uapi.ts";
 import {
   type AttachableProgram,
   requireBooleans,
+  requireNoUsdt,
   requireOnePlace,
   requireProcess,
   requireType,
   unsigned64,
   unsignedSafe,
 } from "./arguments.ts";
+import { requireCode } from "./code-offset.ts";
 import { Executable, requireFile } from "./executable.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
@@ -31,7 +33,7 @@ export interface UprobeOptions {
   symbol?: string;
   /** Address of an instruction as the file has it (as `nm` and `objdump` print it), instead of a symbol. */
   address?: bigint | number;
-  /** Bytes after the symbol, within the function, or after the address; with neither, the offset in the file. Default 0. */
+  /** Bytes after the symbol, within the function, or after the address; with neither, the offset in the file, which must be of code. Default 0. */
   offset?: bigint | number;
   /** Run the program when the function returns; `offset` must be 0 then, so that the probe is at the function's start. */
   retprobe?: boolean;
@@ -75,6 +77,7 @@ export function uprobe(
   options: UprobeOptions = {},
 ): Link {
   requireOnePlace(program, "uprobe");
+  requireNoUsdt(program, "uprobe");
   return attachUprobe(program, file, options);
 }
 
@@ -121,6 +124,7 @@ export function uprobePlace(file: string | Executable, options: UprobeOptions): 
   }
   const path = typeof target.file === "string" ? resolveBinary(target.file, pid) : target.file.path;
   if (symbol === undefined && address === undefined) {
+    requireCode(target.file === file ? file : path, path, [offset]);
     return { path, offset, text: `${path} at offset 0x${offset.toString(16)}` };
   }
   const executable = typeof target.file === "string" ? Executable.open(path) : target.file;

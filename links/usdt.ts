@@ -10,7 +10,13 @@ import { nearMatches } from "../src/near-matches.ts";
 import { checkOptions, shown } from "../src/options.ts";
 import type { Program } from "../src/program.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
-import { requireOnePlace, requireProcess, requireType, unsigned64 } from "./arguments.ts";
+import {
+  requireNoFunction,
+  requireOnePlace,
+  requireProcess,
+  requireType,
+  unsigned64,
+} from "./arguments.ts";
 import { Executable, requireFile } from "./executable.ts";
 import type { KernelCalls } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
@@ -54,6 +60,7 @@ export function usdt(
   file: string | Executable,
   options: UsdtOptions = {},
 ): UsdtLink {
+  requireNoFunction(program, "static probe");
   return attachUsdt(program, file, options);
 }
 

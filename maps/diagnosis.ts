@@ -8,6 +8,7 @@ import { SyscallError, UnsupportedError } from "../src/error.ts";
 import { MAP_FLAG_SINCE, MAP_TYPE_SINCE } from "../src/features/map-releases.ts";
 import { mayUseBpf } from "../src/sys/capabilities.ts";
 import { isOlder } from "../src/sys/kernel.ts";
+import { inFirstUserNamespace, LOAD_OUTSIDE } from "../src/sys/user-namespace.ts";
 import { MapFlags, MapType, nameOf } from "../src/uapi.ts";
 import { describeDefinition, isPerCpu, type Machine, type MapDefinition } from "./definition.ts";
 import { invalidField } from "./invalid-field.ts";
@@ -19,6 +20,8 @@ export interface Circumstances extends Machine {
   minor: number;
   /** Effective capabilities as a bit set, undefined where they cannot be read. */
   capabilities: bigint | undefined;
+  /** Whether they are the machine's. Default: it is found out. */
+  isFirstUserNamespace?: boolean;
 }
 
 /** First release that accounts BPF memory to the cgroup and no longer to RLIMIT_MEMLOCK. */
@@ -101,7 +104,9 @@ function reasonOf(
 }
 
 function lackOfPrivilege(circumstances: Circumstances): string | undefined {
-  const { capabilities } = circumstances;
+  const { capabilities, isFirstUserNamespace = inFirstUserNamespace() } = circumstances;
+  // Those of another count with a token alone.
+  if (isFirstUserNamespace === false) return LOAD_OUTSIDE;
   if (capabilities !== undefined && !mayUseBpf(capabilities)) {
     return "needs CAP_BPF (CAP_SYS_ADMIN before Linux 5.8)";
   }

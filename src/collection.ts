@@ -13,6 +13,7 @@ import { closeAll } from "./close-all.ts";
 import { BpfError, prefixMessage } from "./error.ts";
 import { type Loaded, loadObject, loadObjectAsync } from "./load.ts";
 import type { LoadOptions } from "./load-options.ts";
+import { shown } from "./options.ts";
 import type { Program } from "./program.ts";
 import {
   type DataLayout,
@@ -24,6 +25,19 @@ import {
   parseObject,
   type VariableSpec,
 } from "./spec/index.ts";
+
+/** Errors of Node lack the path where opening worked, as of a folder. */
+function readBytes(path: string | URL): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && !("path" in error)) {
+      const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
+      prefixMessage(error, `${path}: ${isFolder ? "it is a folder, not a file: " : ""}`);
+    }
+    throw error;
+  }
+}
 
 /**
  * What a caller knows of an object beforehand: names, and what their maps and variables hold. It is TypeScript's business
@@ -108,11 +122,20 @@ export class CollectionSpec<T extends CollectionTypes = UntypedCollection> imple
     return new CollectionSpec<T>(parseObject(bytes));
   }
 
-  /** Reads an object file; throws as {@link CollectionSpec.parse}, with the path, and Node's error when the file cannot be read. */
+  /**
+   * Reads an object file; throws as {@link CollectionSpec.parse}, with the path, Node's error when the file cannot be read, and TypeError for
+   * what is no path.
+   */
   static fromFile<T extends CollectionTypes = UntypedCollection>(
     path: string | URL,
   ): CollectionSpec<T> {
-    const bytes = readFileSync(path);
+    if (typeof path !== "string" && !(path instanceof URL)) {
+      // Node would take a number for a descriptor, and bytes for a path.
+      throw new TypeError(
+        `read an object file: ${shown(path)} is no path; CollectionSpec.parse(bytes) takes what was read`,
+      );
+    }
+    const bytes = readBytes(path);
     try {
       return CollectionSpec.parse<T>(bytes);
     } catch (error) {
@@ -209,5 +232,6 @@ function variablesOf(
     if (map instanceof Arena) home = map.variables(spec.maps[variable.map]?.data?.length ?? 0);
     if (home !== undefined) variables[variable.name] = new Variable(variable.as(int64), home);
   }
-  return variables;
+  // Assigning to one, where set() is meant, would change nothing in silence.
+  return Object.freeze(variables);
 }

@@ -14,7 +14,8 @@ import {
 } from "./program-context.ts";
 import type { ProgramTestRunOptions, ProgramTestRunResult } from "./sys/bpf.ts";
 import { isOlder, type KernelRelease, release } from "./sys/kernel.ts";
-import { nameOf, ProgramType, RunFlags } from "./uapi.ts";
+import { outsideHint } from "./sys/user-namespace.ts";
+import { AttachType, nameOf, ProgramType, RunFlags } from "./uapi.ts";
 
 /** What a program is run on, and how. */
 export interface RunOptions {
@@ -102,10 +103,26 @@ const PACKETS: ReadonlySet<number> = new Set([
   ProgramType.NETFILTER,
 ]);
 
+/** What programs take of which a kernel says only that it is wrong: `test_run` of each type. */
+const TAKEN: Readonly<Record<number, string>> = {
+  [ProgramType.RAW_TRACEPOINT]:
+    "a context with as many arguments as the program reads, such as [1n, 2n], and neither data nor repeat",
+  [ProgramType.RAW_TRACEPOINT_WRITABLE]:
+    "a context with as many arguments as the program reads, such as [1n, 2n], and neither data nor repeat",
+  [ProgramType.SK_LOOKUP]:
+    "a context with members of struct bpf_sk_lookup, such as { family: 2 }, and no data",
+  [ProgramType.SYSCALL]:
+    "a context of as many bytes as the program reads, 65536 at most, and neither data nor repeat",
+  [ProgramType.XDP]:
+    "a context whose data_end is the length of data, and whose data is where the packet begins behind its metadata",
+};
+
 /** The program that is run, and the type of its context where one is known. */
 export interface Runnable {
   readonly name: string;
   readonly type: number;
+  /** Of tracing programs it says what is run. */
+  readonly attachType?: number;
   contextType(): ContextType | undefined;
 }
 
@@ -218,7 +235,20 @@ export function explainRun(
     );
   }
   if (code === "EPERM")
-    return say("running programs needs CAP_BPF, of network types CAP_NET_ADMIN");
+    return say(`running programs needs CAP_BPF, of network types CAP_NET_ADMIN${outsideHint()}`);
+  // The kernel runs functions that are there for it to trace (`bpf_prog_test_run_tracing`), whatever programs are attached to.
+  if (code === "EFAULT" && program.type === ProgramType.TRACING && !isOfFunctions(program)) {
+    return say(
+      `no kernel runs tracing programs of ${attachTypeOf(program)} by hand, but those of fentry, fexit and fmod_ret: attach it and have it ` +
+        "called; of tracepoints, programs of section raw_tp are run, with the arguments as context",
+    );
+  }
+  if (code === "E2BIG" && options.context !== undefined) {
+    return say("the context is longer than that of this kernel, and what is beyond is not zero");
+  }
+  if (code === "EAFNOSUPPORT" && program.type === ProgramType.SK_LOOKUP) {
+    return say("family of the context is neither 2 (AF_INET) nor 10 (AF_INET6)");
+  }
   if (code !== "EINVAL") return error;
   const { flags = 0, batchSize } = options;
   if ((flags & RunFlags.XDP_LIVE_FRAMES) !== 0 || batchSize !== undefined) {
@@ -236,6 +266,27 @@ export function explainRun(
       `programs of type ${type} take a packet as data, of ${SMALLEST_PACKET} bytes at least`,
     );
   }
-  const given = OPTIONS.filter((name) => options[name] !== undefined);
-  return say(`programs of type ${type} do not take these ${given.join(", ") || "defaults"}`);
+  const given = OPTIONS.filter((name) => options[name] !== undefined).join(", ");
+  const taken = TAKEN[program.type];
+  if (taken === undefined) {
+    return say(`programs of type ${type} do not take these ${given || "defaults"}`);
+  }
+  return say(
+    `programs of type ${type} ${given === "" ? "" : `do not take these ${given}: they `}take ${taken}`,
+  );
+}
+
+function isOfFunctions({ attachType }: Runnable): boolean {
+  const { TRACE_FENTRY, TRACE_FEXIT, MODIFY_RETURN, TRACE_FSESSION } = AttachType;
+  const known: readonly (number | undefined)[] = [
+    TRACE_FENTRY,
+    TRACE_FEXIT,
+    MODIFY_RETURN,
+    TRACE_FSESSION,
+  ];
+  return attachType === undefined || known.includes(attachType);
+}
+
+function attachTypeOf({ attachType = 0 }: Runnable): string {
+  return nameOf(AttachType, attachType).toLowerCase();
 }

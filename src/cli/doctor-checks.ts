@@ -48,10 +48,10 @@ export function judgeFacts(facts: Facts): Check[] {
     capabilities(facts),
     userNamespace(facts),
     seccomp(facts),
-    load("load a program", facts.load, "problem"),
-    load("load a tracing program", facts.loadTracing, "problem"),
-    load("load a network program", facts.loadNetwork, "warning"),
-    load("load a program at a function (fentry)", facts.fentry, "warning"),
+    load("load a program", facts.load, "problem", facts),
+    load("load a tracing program", facts.loadTracing, "problem", facts),
+    load("load a network program", facts.loadNetwork, "warning", facts),
+    load("load a program at a function (fentry)", facts.fentry, "warning", facts),
     kernelBtf(facts),
     mounted("bpf file system", facts.bpffs, "pins", facts),
     tracefs(facts),
@@ -149,7 +149,7 @@ function seccomp({ seccomp, hasProc }: Facts): Check {
   return check("seccomp", "warning", "system calls are filtered", advice);
 }
 
-function load(name: string, answer: FeatureAnswer, severity: CheckState): Check {
+function load(name: string, answer: FeatureAnswer, severity: CheckState, facts: Facts): Check {
   if (answer.state === "supported") return check(name, "ok", "works");
   const found = `${answer.reason}${answer.code === undefined ? "" : ` (${answer.code})`}`;
   if (answer.state === "unsupported") {
@@ -157,11 +157,38 @@ function load(name: string, answer: FeatureAnswer, severity: CheckState): Check 
       answer.since === undefined ? "" : `; Linux ${answer.since} and younger can have it`;
     return check(name, severity, found, `another kernel is needed${since}`);
   }
-  const refused = answer.code === "EPERM" || answer.code === "EACCES";
-  const advice = refused
-    ? "see capabilities, user namespace, seccomp and lockdown; where they allow it, a security module or sandbox does not"
-    : null;
-  return check(name, refused ? severity : "unknown", found, advice);
+  const isRefused = answer.code === "EPERM" || answer.code === "EACCES";
+  if (!isRefused) return check(name, "unknown", found, null);
+  const suspects = forbidding(facts);
+  if (suspects.length > 0) {
+    return check(name, severity, found, `see ${suspects.join(", ")}, which may forbid it`);
+  }
+  const others = name.includes("fentry")
+    ? ", such as tp_btf, raw_tp and tp in place of fentry"
+    : "";
+  const advice =
+    "capabilities, user namespace, seccomp and lockdown of this process allow it, so that a security module does not, or this very " +
+    "kernel, built or patched to refuse it to everybody, as those of some sandboxes and small virtual machines are: " +
+    (facts.load.state === "supported"
+      ? `only programs of other types can be used here${others}`
+      : "another machine is needed");
+  const all = `the kernel refuses it (${answer.code}), and this process lacks nothing that it takes`;
+  return check(name, severity, all, advice);
+}
+
+/** The lines of the report that tell why a load may be refused. */
+function forbidding(facts: Facts): string[] {
+  const { capabilities, isInitialUserNamespace, seccomp, lockdown } = facts;
+  const hasAll =
+    capabilities !== undefined &&
+    (has(capabilities, CAP_SYS_ADMIN) ||
+      [39n, CAP_PERFMON, 12n].every((bit) => has(capabilities, bit)));
+  const suspects: string[] = [];
+  if (!hasAll) suspects.push("capabilities");
+  if (isInitialUserNamespace !== true) suspects.push("user namespace");
+  if (seccomp !== 0) suspects.push("seccomp");
+  if (lockdown !== undefined && lockdown !== "none") suspects.push("lockdown");
+  return suspects;
 }
 
 function kernelBtf({ kernelBtf, hasSys }: Facts): Check {

@@ -15,6 +15,7 @@ import { type FeatureAnswer, haveFeature, haveProgramType } from "../features/in
 import { effectiveCapabilities } from "../sys/capabilities.ts";
 import { type KernelRelease, release } from "../sys/kernel.ts";
 import { bpffs, cgroup2, tracefs } from "../sys/paths.ts";
+import { isFirstUserNamespace } from "../sys/user-namespace.ts";
 import { ProgramType } from "../uapi.ts";
 import { CONFIG_OPTIONS } from "./doctor-config.ts";
 
@@ -168,7 +169,7 @@ function number(text: string | undefined): number | undefined {
 
 /** Whether a `uid_map` is that of the first user namespace, whose root is the machine's. */
 export function initialUserNamespace(map: string | undefined): boolean | undefined {
-  return map === undefined ? undefined : /^\s*0\s+0\s+4294967295\s*$/.test(map);
+  return map === undefined ? undefined : isFirstUserNamespace(map);
 }
 
 /** The limit of locked memory in `/proc/self/limits`. */

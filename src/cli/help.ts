@@ -75,7 +75,8 @@ What is printed, and for how long:
   --dump NAME      print a map at the end, of a data section such as .bss its variables, or one variable
   --pin-path DIR   where maps that the object pins by name are found, or pinned; default /sys/fs/bpf
   --trace          print what programs write with bpf_printk, too
-  --buffer SIZE    the room for events of each ring, or of each CPU, such as 64K or 1M
+  --buffer SIZE    the room for events of each ring, or of each CPU, such as 64K or 1M; it is rounded up to
+                   a page times a power of two
   --json           one JSON object a line
 
 Iterators are run once. SIGINT (Ctrl-C), SIGTERM and SIGHUP end it in good order, with exit code 0.
@@ -201,9 +202,11 @@ map set MAP KEY VALUE    stores one
 map delete MAP KEY       removes one
 
 MAP is a number, a path in a BPF file system, or a name; \`id\`, \`pinned\` or \`name\` may stand before it. KEY and
-VALUE are JSON of the types that the map has, such as 7 or '{"pid":7}'.
+VALUE are JSON of the types that the map has, such as 7 or '{"pid":7}'. Of a map with a value for each CPU,
+VALUE is a list of them, such as '[5,6]'.
 
-  --raw            keys and values as bytes, in hexadecimal
+  --raw            keys and values as bytes, in hexadecimal, such as 0a000000; values of each CPU with
+                   commas between them, such as 05000000,06000000
   --noexist        set: only where there is no element yet
   --exist          set: only where there is one
   --json           one JSON value; of list and show with bpftool's names

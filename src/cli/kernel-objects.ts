@@ -7,6 +7,7 @@
 
 import { BpfError, SyscallError } from "../error.ts";
 import type { FileDescriptor } from "../sys/bpf.ts";
+import { outsideHint } from "../sys/user-namespace.ts";
 import { CommandError } from "./command.ts";
 
 /** No kernel has as many objects; one that is made to have new ones for ever does not hold us. */
@@ -134,7 +135,7 @@ function nextOf(kind: ObjectKind, id: number): number | undefined {
   } catch (cause) {
     if (!(cause instanceof SyscallError) || cause.code !== "EPERM") throw cause;
     const { errno, syscall, command } = cause;
-    const doing = `list the kernel's ${kind.name}s, which takes CAP_SYS_ADMIN`;
+    const doing = `list the kernel's ${kind.name}s, which takes CAP_SYS_ADMIN${outsideHint()}`;
     throw new SyscallError(doing, { errno, syscall, command, cause });
   }
 }

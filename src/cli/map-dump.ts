@@ -40,6 +40,11 @@ export const dump: Command = async (args) => {
   return 0;
 };
 
+/** Whether the elements of a map type have a value for each CPU. */
+export function hasValuePerCpu(type: number): boolean {
+  return PER_CPU.has(type);
+}
+
 /** How an element is printed: with one value, or with one of each CPU. */
 export type Shape = (key: unknown, value: unknown) => Record<string, unknown>;
 

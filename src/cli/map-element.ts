@@ -5,13 +5,27 @@
  */
 
 import type { BpfMap, MapAccessMode } from "../../maps/index.ts";
+import { hostLittleEndian, viewOf } from "../bytes.ts";
 import { BpfError } from "../error.ts";
+import { possibleCpuList } from "../sys/kernel.ts";
 import { MapType, nameOf } from "../uapi.ts";
 import { type Command, CommandError, readArguments } from "./command.ts";
-import { elementShape } from "./map-dump.ts";
+import { elementShape, hasValuePerCpu } from "./map-dump.ts";
 import { openMeant } from "./map-select.ts";
 import { printJson, printText, toJson } from "./output.ts";
 import { parseValue } from "./value.ts";
+
+/** Keys of these are numbers here, also where values are bytes. */
+const INDEXED: ReadonlySet<number> = new Set([
+  MapType.ARRAY,
+  MapType.PERCPU_ARRAY,
+  MapType.PROG_ARRAY,
+  MapType.PERF_EVENT_ARRAY,
+  MapType.CGROUP_ARRAY,
+  MapType.ARRAY_OF_MAPS,
+]);
+/** CPUs for which an example has a value. */
+const MOST_SHOWN = 4;
 
 interface Elements {
   get(key: unknown): unknown;
@@ -90,18 +104,58 @@ function withMap(
         code: "ERR_NO_ENTRIES",
       });
     }
-    const read = words.map((word) => readWord(word, values.raw === true));
+    const isRaw = values.raw === true;
+    const read = words.map((word, index) =>
+      isRaw ? readBytes(word, map, names[index] === "KEY") : smallNumbers(parseValue(word)),
+    );
     const flags = values.noexist ? "noexist" : values.exist ? "exist" : "any";
-    body(map as BpfMap & Elements, read, values.json === true, flags);
+    try {
+      body(map as BpfMap & Elements, read, values.json === true, flags);
+    } catch (error) {
+      // What does not fit the map is a word of the command line that is wrong.
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      throw new CommandError(misfit(error.message, map, words, isRaw));
+    }
   } finally {
     map.close();
   }
   return 0;
 }
 
-/** JSON, a number or text; with `--raw` bytes as hexadecimal digits. */
-function readWord(word: string, raw: boolean): unknown {
-  if (!raw) return smallNumbers(parseValue(word));
+/** What is wrong with a word, and how it would be written. */
+function misfit(problem: string, map: BpfMap, words: readonly string[], isRaw: boolean): string {
+  const name = `map ${map.name}: `;
+  const said = problem.startsWith(name) ? problem : `${name}${problem}`;
+  const value = words[1] ?? "";
+  const perCpu = /^map .*: a value for each of \d+ possible CPUs is needed/.exec(said)?.[0];
+  if (perCpu !== undefined) {
+    const one = isRaw || typeof parseValue(value) !== "string" ? value : JSON.stringify(value);
+    const cpus = possibleCpuList().length;
+    const shown = Array<string>(Math.min(cpus, MOST_SHOWN)).fill(one).join(",");
+    const list = cpus > MOST_SHOWN ? `${shown},…` : shown;
+    return `${perCpu}: write a list of them, such as ${isRaw ? list : `'[${list}]'`}`;
+  }
+  // Without types they are bytes, and nothing but --raw says bytes.
+  const isUntyped = !isRaw && /: \d+ bytes are needed, not \D/.test(said);
+  return isUntyped ? `${said}: the map says no types; --raw takes KEY and VALUE as bytes` : said;
+}
+
+/** Bytes as hexadecimal digits; of a map with a value for each CPU, those of each CPU with commas between them. */
+function readBytes(word: string, map: BpfMap, isKey: boolean): unknown {
+  if (!isKey && hasValuePerCpu(map.type)) {
+    return word.split(",").map((one) => hexadecimal(one));
+  }
+  const bytes = hexadecimal(word);
+  if (!isKey || !INDEXED.has(map.type)) return bytes;
+  if (bytes.length !== 4) {
+    throw new CommandError(
+      `map ${map.name}: ${word}: the key of an array has 4 bytes, not ${bytes.length}`,
+    );
+  }
+  return viewOf(bytes).getUint32(0, hostLittleEndian);
+}
+
+function hexadecimal(word: string): Uint8Array {
   if (!/^([0-9a-f]{2})+$/i.test(word)) {
     throw new CommandError(`${word}: with --raw, bytes are expected, two hexadecimal digits each`);
   }

@@ -12,7 +12,7 @@ import {
   type SocketMapTarget,
 } from "../../links/index.ts";
 import type { BpfMap } from "../../maps/index.ts";
-import type { Skipped } from "../attach.ts";
+import type { AttachedLinks, Skipped } from "../attach.ts";
 import type { AttachPlaces } from "../attach-places.ts";
 import { takesTarget } from "../attach-section.ts";
 import { placesTaken } from "../attach-taken.ts";
@@ -151,6 +151,31 @@ export function requireTaken(values: PlaceValues, spec: CollectionSpec): void {
     throw new CommandError(
       `--route ${route}: --interface NAME, --via ADDRESS or both are expected beside it, which say where packets leave`,
     );
+  }
+}
+
+/**
+ * Throws the error of a place that an option gave and at which nothing was attached: whoever gives one means it. Where some
+ * programs were attached there and others were not, it is not the place.
+ */
+export function requireServed(
+  values: PlaceValues,
+  spec: CollectionSpec,
+  { byProgram, skipped }: AttachedLinks,
+): void {
+  const failed = skipped.filter(({ error }) => error !== undefined);
+  const named = new Set(assignments(values.target ?? [], "--target").map(([name]) => name));
+  for (const { program, error } of failed) if (named.has(program)) throw error;
+  for (const [option, places] of Object.entries(SERVED)) {
+    if (values[option as keyof typeof SERVED] === undefined) continue;
+    const takes = (name: string): boolean => {
+      const program = spec.programs[name];
+      if (program === undefined) return false;
+      const taken = placesTaken(program.section, program.attachTo);
+      return places.some((place) => taken.includes(place));
+    };
+    const first = failed.find(({ program }) => takes(program));
+    if (first !== undefined && ![...byProgram.keys()].some(takes)) throw first.error;
   }
 }
 

@@ -24,6 +24,7 @@ import {
   missingOptions,
   PLACE_OPTIONS,
   readPlaces,
+  requireServed,
   requireTaken,
   setTargets,
   skipReason,
@@ -89,6 +90,7 @@ export const run: Command = async (args) => {
         Object.values(maps),
       ),
     );
+    requireServed(values, spec, links);
     for (const link of links) say(`attached ${attachedText(link)}`);
     for (const skipped of links.skipped) {
       say(`skipped ${skipped.program}: ${skipReason(skipped, spec)}`);
@@ -138,8 +140,8 @@ function requireSome({ size, skipped }: AttachedLinks): void {
 
 function resizeRings(spec: CollectionSpec, size: number): void {
   for (const map of Object.values(spec.maps)) {
-    // The kernel wants a power of two of pages, which loading sees to.
-    if (map.type === MapType.RINGBUF) map.maxEntries = size;
+    // As for perf buffers; loading sees to it that it is a page at least.
+    if (map.type === MapType.RINGBUF) map.maxEntries = 2 ** Math.ceil(Math.log2(size));
   }
 }
 

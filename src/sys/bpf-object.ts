@@ -5,7 +5,9 @@
  * @module
  */
 
+import { readdirSync } from "node:fs";
 import { cstring, hostLittleEndian, viewOf } from "../bytes.ts";
+import { SyscallError } from "../error.ts";
 import {
   type BpfCommandName,
   ENABLE_STATS,
@@ -19,9 +21,12 @@ import { bpfCall, bpfCheck, bpfError, bpfOpen } from "./bpf-call.ts";
 import { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
 import { Struct } from "./struct.ts";
+import { outsideHint } from "./user-namespace.ts";
 
 const EPERM = 1;
 const ENOENT = 2;
+/** Pins of a folder that a message names. */
+const MOST_NAMES = 4;
 
 /** Pins a program, map or link at a path in a BPF file system. Throws SyscallError. */
 export function objectPin(object: FileDescriptor, path: string): void {
@@ -35,7 +40,30 @@ export function objectPin(object: FileDescriptor, path: string): void {
  */
 export function objectGet(path: string, flags = 0, what = `pin ${path}`): FileDescriptor {
   const attr = new Struct(OBJ).pointText("pathname", path).set("file_flags", flags);
-  return bpfOpen("OBJ_GET", attr, `open the pin ${path}`, what);
+  try {
+    return bpfOpen("OBJ_GET", attr, `open the pin ${path}`, what);
+  } catch (error) {
+    throw explainFolder(error, path);
+  }
+}
+
+/** To the kernel a folder is a pin that nobody may open. */
+function explainFolder(error: unknown, path: string): unknown {
+  if (!(error instanceof SyscallError) || error.code !== "EACCES") return error;
+  let names: string[];
+  try {
+    names = readdirSync(path);
+  } catch {
+    return error;
+  }
+  const rest = names.length > MOST_NAMES ? ", …" : "";
+  const there = names.length === 0 ? "is empty" : `has ${names.slice(0, MOST_NAMES).join(", ")}`;
+  return new SyscallError(`open the pin ${path}: that is a folder, which ${there}${rest}`, {
+    errno: error.errno,
+    syscall: error.syscall,
+    command: error.command,
+    cause: error,
+  });
 }
 
 /** The lowest program id above `id`, or `undefined` after the last one. Throws SyscallError. */
@@ -175,7 +203,7 @@ function nextId(command: BpfCommandName, id: number, of: string): number | undef
   const result = bpfCall(command, attr);
   if (result === -ENOENT) return undefined;
   // As for opening them by id.
-  const needs = result === -EPERM ? " (it needs CAP_SYS_ADMIN)" : "";
+  const needs = result === -EPERM ? ` (it needs CAP_SYS_ADMIN${outsideHint()})` : "";
   if (result < 0) throw bpfError(command, -result, `list ${of} after id ${id}${needs}`);
   return attr.get("next_id");
 }
@@ -185,7 +213,8 @@ function byId(command: BpfCommandName, id: number, flags: number, what: string):
   const doing = `open ${what} by id ${id}`;
   const result = bpfCall(command, attr);
   // Unlike most of bpf(2), CAP_BPF is not enough: ids reach what other users loaded.
-  if (result === -EPERM) throw bpfError(command, EPERM, `${doing} (it needs CAP_SYS_ADMIN)`);
+  if (result === -EPERM)
+    throw bpfError(command, EPERM, `${doing} (it needs CAP_SYS_ADMIN${outsideHint()})`);
   if (result < 0) throw bpfError(command, -result, doing);
   return new FileDescriptor(result, what);
 }

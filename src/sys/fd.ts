@@ -21,6 +21,10 @@ const F_DUPFD_CLOEXEC = 1030;
  */
 const FIRST = 3;
 const EBADF = 9;
+/** Symbols cannot be copied, and this text is in the error. */
+const OF_THIS_THREAD = Symbol(
+  "a descriptor belongs to its thread: another opens the map, program or link by its id or pin; it",
+);
 
 /**
  * A file descriptor that this object owns, with the name that messages use for it, such as `map
@@ -28,6 +32,8 @@ const EBADF = 9;
  */
 export class FileDescriptor implements Disposable, AsyncDisposable {
   readonly what: string;
+  /** Has `postMessage` of whatever holds this throw: what arrived would hold nothing. */
+  protected readonly owner: symbol = OF_THIS_THREAD;
   /** -1 once closed. */
   #number: number;
   /** Asynchronous calls under way that use the number; closing waits for them. */

@@ -7,7 +7,10 @@
  * @module
  */
 
-import { SyscallError } from "../error.ts";
+import { readdirSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { SyscallError, TargetError } from "../error.ts";
+import { nearMatches } from "../near-matches.ts";
 import { shown } from "../options.ts";
 import type { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
@@ -37,8 +40,8 @@ export class NetworkNamespace implements Disposable {
 
   /**
    * Opens the namespace that this thread is in, the one of a process (a number), the one that ip-netns(8) has by a name without a slash,
-   * or one at a path such as `/run/netns/NAME`. Throws SyscallError such as ENOENT, EINVAL for a file that is no network namespace;
-   * TypeError for what is none of these.
+   * or one at a path such as `/run/netns/NAME`. Throws TargetError for one that is not there, with names that look like it; SyscallError
+   * such as EACCES, EINVAL for a file that is no network namespace; TypeError for what is none of these.
    */
   static open(of?: string | number): NetworkNamespace {
     const isProcess = Number.isInteger(of) && Number(of) > 0;
@@ -49,7 +52,7 @@ export class NetworkNamespace implements Disposable {
       );
     }
     const path = pathOf(of);
-    const fd = openFile(path, `network namespace ${path}`);
+    const fd = openNamed(path, of);
     try {
       requireNamespace(fd);
     } catch (error) {
@@ -140,6 +143,39 @@ function pathOf(of: string | number | undefined): string {
   if (of === undefined) return OWN;
   if (typeof of === "number") return `/proc/${of}/ns/net`;
   return of.includes("/") ? of : `${NAMED}/${of}`;
+}
+
+/** The file, or words for one that is not there. */
+function openNamed(path: string, of: string | number | undefined): FileDescriptor {
+  try {
+    return openFile(path, `network namespace ${path}`);
+  } catch (cause) {
+    const code = (cause as { code?: unknown }).code;
+    if (of === undefined || (code !== "ENOENT" && code !== "ENOTDIR")) throw cause;
+    const isNamed = dirname(path) === NAMED;
+    const name = basename(path);
+    const missing =
+      typeof of === "number"
+        ? `there is no process ${of}`
+        : isNamed
+          ? `ip-netns(8) has none of the name ${name}`
+          : "there is no such file";
+    const suggestions = isNamed ? nearMatches(name, namesThere()) : [];
+    throw new TargetError(`open network namespace ${path}: ${missing}`, {
+      target: String(of),
+      suggestions,
+      cause,
+    });
+  }
+}
+
+function namesThere(): string[] {
+  try {
+    return readdirSync(NAMED);
+  } catch {
+    // Nobody has made one yet.
+    return [];
+  }
 }
 
 /** Other files would be found out when they are used, if at all. */

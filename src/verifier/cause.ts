@@ -73,6 +73,8 @@ export interface KernelFacts {
   /** `none`, `integrity` or `confidentiality`; undefined where the kernel does not tell. */
   lockdown: string | undefined;
   capabilities: bigint | undefined;
+  /** Whether they are the machine's, and not those of a user namespace. */
+  isFirstUserNamespace?: boolean | undefined;
 }
 
 /** What is known of a refusal. */

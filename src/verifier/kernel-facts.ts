@@ -7,11 +7,17 @@
 import { readFileSync } from "node:fs";
 import { effectiveCapabilities } from "../sys/capabilities.ts";
 import { release } from "../sys/kernel.ts";
+import { inFirstUserNamespace } from "../sys/user-namespace.ts";
 import type { KernelFacts } from "./cause.ts";
 
 /** The facts of now. */
 export function kernelFacts(): KernelFacts {
-  return { release: release(), lockdown: lockdown(), capabilities: effectiveCapabilities() };
+  return {
+    release: release(),
+    lockdown: lockdown(),
+    capabilities: effectiveCapabilities(),
+    isFirstUserNamespace: inFirstUserNamespace(),
+  };
 }
 
 /** The mode in brackets of `none [integrity] confidentiality`. */

@@ -37,8 +37,14 @@ const NOISE = new RegExp(
 /** Since Linux 7.3 a report for people follows, which says all of it once more. */
 const REPORT = "Verification failed: ";
 const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\) (.*)$/;
+/**
+ * Complaints made before an instruction is looked at. When the verifier goes back to a branch that it left for later, it cuts its log
+ * off behind the branch, whose newline registers had replaced: what it says next stands in the same line (`bpf_vlog_reset`).
+ */
+const UNBROKEN =
+  / (?:infinite loop detected at insn \d+|BPF program is too large\. |invalid insn idx \d|verifier bug: )/;
 /** What newer kernels print behind an instruction: registers, after a semicolon or the number of the next. */
-const STATE = /\s*;.*$|\s+\d+: (?:frame\d+: )?R\d.*$/;
+const STATE = new RegExp(String.raw`\s*;.*$|\s+\d+: (?:frame\d+: )?R\d.*$|${UNBROKEN.source}.*$`);
 /** Some complaints lack the newline. */
 const STATISTICS = /(.)processed \d+ insns .*$/;
 
@@ -59,9 +65,12 @@ export class VerifierLog {
     for (let index = end - 1; index >= Math.max(0, end - MAX_LINES); index--) {
       const line = lines[index]!;
       last = stepAt(line, index);
+      const text = (last === undefined ? line.slice(0, MAX_LENGTH) : unbroken(line))
+        .replace(STATISTICS, "$1")
+        .trim();
+      const isComplaint = text !== "" && !NOISE.test(text);
+      if (isComplaint && complaints.length < MAX_COMPLAINTS) complaints.push(text);
       if (last !== undefined) break;
-      const text = line.slice(0, MAX_LENGTH).replace(STATISTICS, "$1").trim();
-      if (!NOISE.test(text) && complaints.length < MAX_COMPLAINTS) complaints.push(text);
     }
     if (complaints.length === 0 && report !== -1) {
       complaints.push(lines[report]!.slice(REPORT.length, MAX_LENGTH).trim());
@@ -78,6 +87,13 @@ export class VerifierLog {
       if (step !== undefined) yield step;
     }
   }
+}
+
+/** The complaint that stands behind an instruction; empty where there is none. */
+function unbroken(line: string): string {
+  const text = line.slice(0, MAX_LENGTH);
+  const at = text.search(UNBROKEN);
+  return at === -1 ? "" : text.slice(at);
 }
 
 function stepAt(line: string, index: number): LogStep | undefined {

@@ -55,6 +55,9 @@ const PACKET_TYPES: ReadonlySet<number> = new Set([
   ProgramType.SOCK_OPS,
 ]);
 
+/** Returns an address of the kernel as a number. */
+const CURRENT_TASK = "bpf_get_current_task";
+
 /** A number is used as an address. */
 function noPointer(register: number, facts: Facts): Cause {
   const origin = facts.originOf(register);
@@ -74,6 +77,18 @@ function noPointer(register: number, facts: Facts): Cause {
       kind: "kernel-pointer",
       problem: `a number that was read from memory${facts.at(origin.step?.slot)} is used as an address, which the verifier cannot check`,
       hint: "read kernel memory with BPF_CORE_READ() or bpf_probe_read_kernel(), memory of processes with bpf_probe_read_user(); or take typed arguments (tp_btf, fentry), whose pointers may be followed",
+    };
+  }
+  if (origin?.kind === "call") {
+    const { text: name, step } = origin;
+    const isTask = name === CURRENT_TASK;
+    const read = "BPF_CORE_READ() or bpf_probe_read_kernel() reads";
+    return {
+      kind: isTask ? "kernel-pointer" : "not-a-pointer",
+      problem: `what ${name} returned${facts.at(step?.slot, facts.step?.slot)} is a number to the verifier, and is used as an address`,
+      hint: isTask
+        ? `${read} what a task has, as in BPF_CORE_READ(task, pid); or call bpf_get_current_task_btf() instead (Linux 5.11), whose pointer may be followed`
+        : `where it is an address of the kernel, ${read} what is there`,
     };
   }
   const what = origin?.kind === "constant" ? `the number ${origin.value}` : "a number";

@@ -6,6 +6,7 @@
 
 import { LOAD_ATTEMPTS, type ProgramLoadAttributes } from "../sys/bpf.ts";
 import { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN } from "../sys/capabilities.ts";
+import { LOAD_OUTSIDE } from "../sys/user-namespace.ts";
 import { AttachType, nameOf, ProgramType } from "../uapi.ts";
 import type { KernelFacts } from "./cause.ts";
 
@@ -70,9 +71,11 @@ const NAMES: readonly [bit: bigint, name: string][] = [
   [CAP_NET_ADMIN, "CAP_NET_ADMIN"],
 ];
 
-function permission({ capabilities, lockdown, release }: KernelFacts): string {
+function permission(facts: KernelFacts): string {
+  const { capabilities, isFirstUserNamespace, lockdown, release } = facts;
   const needs =
     "loading programs needs root, or CAP_BPF and with most types CAP_PERFMON or CAP_NET_ADMIN";
+  if (isFirstUserNamespace === false) return LOAD_OUTSIDE;
   const has = (bit: bigint): boolean => ((capabilities ?? 0n) >> bit) % 2n === 1n;
   const isRoot = capabilities !== undefined && has(CAP_SYS_ADMIN);
   if (capabilities !== undefined && !isRoot) {

@@ -99,6 +99,12 @@ const FAULTS: [Partial<Facts>, name: string, Check["state"], advice: RegExp][] =
   [{ load: absent }, "load a program", "problem", /another kernel/],
   [{ loadTracing: refused }, "load a tracing program", "problem", /lockdown/],
   [{ loadNetwork: refused }, "load a network program", "warning", /seccomp/],
+  [
+    { fentry: refused },
+    "load a program at a function (fentry)",
+    "warning",
+    /tp_btf, raw_tp and tp/,
+  ],
   [{ fentry: absent }, "load a program at a function (fentry)", "warning", /5\.4/],
   [{ kernelBtf: absent }, "types of the kernel (BTF)", "problem", /CONFIG_DEBUG_INFO_BTF/],
   [
@@ -269,6 +275,31 @@ test("text: a line for each, with what to do below", () => {
   const one = { name: "x", state: "problem", found: "y", advice: "z\u001b" } as const;
   assert.is(checkText(one), "PROBLEM x: y\n        → z\ufffd\n");
   assert.is(checkText({ ...one, state: "ok", advice: null }), "ok      x: y\n");
+});
+
+test("a refusal leads to the lines that may explain it, and to none that say ok", () => {
+  const adviceFor = (change: Partial<Facts>): Check => {
+    const checks = judgeFacts({ ...FINE, loadTracing: refused, ...change });
+    const found = checks.find(({ name }) => name === "load a tracing program");
+    assert.ok(found !== undefined);
+    return found;
+  };
+  for (const [change, advice] of [
+    [{ capabilities: 1n << 39n }, "see capabilities, which may forbid it"],
+    [{ isInitialUserNamespace: false, seccomp: 2 }, "see user namespace, seccomp, which may"],
+    [{ lockdown: "integrity", capabilities: 1n << 21n }, "see lockdown, which may forbid it"],
+  ] as const) {
+    const { advice: found } = adviceFor(change);
+    assert.ok(found?.startsWith(advice), found ?? "none");
+  }
+  const { found, advice } = adviceFor({});
+  assert.is(found, `the kernel refuses it (EPERM), and this process lacks nothing that it takes`);
+  assert.match(
+    advice ?? "",
+    /a security module .* very kernel.*: only programs of other types can/,
+  );
+  assert.not.match(advice ?? "", /^see /);
+  assert.match(adviceFor({ load: refused }).advice ?? "", /another machine is needed$/);
 });
 
 test("misuse is refused by name", () => {

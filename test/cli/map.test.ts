@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { hostLittleEndian } from "../../src/bytes.ts";
 import { CollectionSpec } from "../../src/collection.ts";
 import { possibleCpuList } from "../../src/sys/kernel.ts";
 import { bpftool, bpftoolTest } from "../helper/bpftool.ts";
@@ -116,8 +117,48 @@ kernelTest(test, "get, set and delete: one element by its key", async () => {
   assert.is(gone.code, 1);
   assert.match(gone.stderr, /map hash has no element \{"x":5,"y":-6\}/);
   const misfit = await ebpfHere(["map", "set", id, '{"x":5}', "1"]);
-  assert.is(misfit.code, 1);
+  assert.is(misfit.code, 2);
   assert.match(misfit.stderr, /\by\b/);
+});
+
+kernelTest(test, "set of a map with a value for each CPU: a list, also of bytes", async () => {
+  await using bpf = await load("maps.el.o");
+  const map = bpf.maps["percpu_array"]!;
+  const id = String(map.id);
+  const cpus = possibleCpuList();
+  const values = map as unknown as Map<number, bigint[]>;
+  const set = async (...words: string[]) => ebpfHere(["map", "set", id, ...words]);
+  const one = await set("1", "5");
+  assert.is(one.code, 2);
+  const list = (text: string) => Array<string>(Math.min(cpus.length, 4)).fill(text).join(",");
+  const example = `such as '\\[${list("5")}${cpus.length > 4 ? ",…" : ""}\\]'\n$`;
+  assert.match(one.stderr, new RegExp(`map percpu_array: .* ${cpus.length} possible .*${example}`));
+  assert.is((await set("1", JSON.stringify(cpus.map((cpu) => cpu + 5)))).code, 0);
+  assert.equal(
+    values.get(1)!.map(Number),
+    cpus.map((cpu) => cpu + 5),
+  );
+  const zeros = "00".repeat(map.valueSize - 1);
+  const [index, word] = hostLittleEndian ? ["01000000", `07${zeros}`] : ["00000001", `${zeros}07`];
+  const raw = await set("--raw", index, word);
+  if (cpus.length > 1) {
+    assert.is(raw.code, 2);
+    assert.match(raw.stderr, new RegExp(`is needed: write a list of them, such as ${list(word)}`));
+  }
+  assert.is((await set("--raw", index, cpus.map(() => word).join(","))).code, 0);
+  assert.equal(values.get(1)!.map(Number), Array(cpus.length).fill(7));
+  for (const words of [
+    ["1", '["x"]'],
+    ["99", JSON.stringify(cpus)],
+    ["x", JSON.stringify(cpus)],
+    ["--raw", "01", word],
+    ["--raw", index, "0,1"],
+  ]) {
+    const { code, stderr } = await set(...words);
+    assert.is(code, 2, `${words}: ${stderr}`);
+  }
+  const got = await ebpfHere(["map", "get", "--raw", id, index]);
+  assert.is(got.code, 0, got.stderr);
 });
 
 kernelTest(test, "maps without elements to list say so", async () => {

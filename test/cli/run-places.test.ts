@@ -383,12 +383,37 @@ hostTest(test, "places that are not there", async () => {
   await withObject({ xdp: 2 }, async (file) => {
     const noInterface = await ebpfHere(["run", "--interface", "no-such0", file]);
     assert.is(noInterface.code, 1);
-    assert.match(noInterface.stderr, /^skipped on_xdp: .* has no interface no-such0/m);
+    assert.match(noInterface.stderr, /has no interface no-such0/);
     const noNamespace = await ebpfHere(["run", "--netns", "no-such", "--interface", "lo", file]);
     assert.is(noNamespace.code, 1);
     assert.match(noNamespace.stderr, /\/run\/netns\/no-such/);
   });
 });
+
+hostTest(
+  test,
+  "a given place that is wrong ends it, although others could be attached",
+  async () => {
+    const sections = { "raw_tp/sys_enter": 0, xdp: 2, "cgroup/sock_create": 1, uprobe: 0 };
+    await withObject(sections, async (file) => {
+      for (const [option, place, message] of [
+        ["interface", "no-such0", /has no interface no-such0/],
+        ["cgroup", "/no/such/cgroup", /\/no\/such\/cgroup/],
+        ["target", "on_uprobe=/no/such/file:main", /\/no\/such\/file: there is no such file/],
+        ["target", "on_raw_tp_sys_enter=no_such", /no_such/],
+      ] as const) {
+        const args = ["run", "--duration", "10ms", `--${option}`, place, file];
+        const { code: exitCode, stderr } = await ebpfHere(args);
+        assert.is(exitCode, 1, stderr);
+        assert.match(stderr, message);
+        assert.not.match(stderr, /^(attached|skipped) /m);
+      }
+      const without = await ebpfHere(["run", "--duration", "10ms", file]);
+      assert.is(without.code, 0, without.stderr);
+      assert.match(without.stderr, /^attached on_raw_tp_sys_enter /m);
+    });
+  },
+);
 
 test("options of places that no program goes to are misuse", async () => {
   const file = fixturePath("uprobe.el.o");

@@ -150,7 +150,7 @@ kernelTest(
 kernelTest(verify, "nothing is pinned, and a constant can be set", async () => {
   const before = readdirSync("/sys/fs/bpf");
   const { report: found } = await report(["--set", "limit=7", fixturePath("verifier/memory.el.o")]);
-  assert.is(found.programs.length, 19);
+  assert.is(found.programs.length, 21);
   assert.equal(readdirSync("/sys/fs/bpf"), before);
   const wrong = await ebpfHere([
     "verify",

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { AttachableProgram } from "../../links/arguments.ts";
@@ -279,7 +279,7 @@ test("sessions cannot be made of single probes", () => {
   assert.throws(() => attachKprobeMulti(kprobes, "vfs_open", {}, kernelBefore515), since("6.10"));
   const uprobes = { ...program, attachType: TRACE_UPROBE_SESSION };
   assert.throws(
-    () => attachUprobeMulti(uprobes, process.execPath, { offsets: [4096] }, kernelBefore515),
+    () => attachUprobeMulti(uprobes, process.execPath, { symbols: ["uv_kill"] }, kernelBefore515),
     since("6.13"),
   );
   // One that was loaded for one place runs on entry only.
@@ -287,7 +287,7 @@ test("sessions cannot be made of single probes", () => {
   assert.throws(() => attachKprobeMulti(kprobe, "vfs_open", {}, kernelBefore515), since("6.10"));
   const uprobe = { ...program, attachType: 0, section: "uprobe.session/x:y" };
   assert.throws(
-    () => attachUprobeMulti(uprobe, process.execPath, { offsets: [4096] }, kernelBefore515),
+    () => attachUprobeMulti(uprobe, process.execPath, { symbols: ["uv_kill"] }, kernelBefore515),
     since("6.13"),
   );
 });
@@ -375,6 +375,12 @@ kernelTest(test, "places that are not there, and misuse, are named", UPROBE, () 
   assert.throws(attempt({ pattern: "nothing*" }), isTarget("ENOENT", /matches nothing/));
   assert.throws(attempt({ offsets: [0] }, "/no/such/file"), isTarget("ENOENT"));
   assert.throws(attempt({ offsets: [0] }, "/proc"), /that is no regular file/);
+  const script = `${target.path}.js`;
+  writeFileSync(script, "#!/usr/bin/env node\n");
+  assert.throws(
+    attempt({ offsets: [200, 2] }, script),
+    isTarget("ERR_TARGET", /target\.js at offset 0x2: a script is run by its interpreter/),
+  );
   assert.throws(attempt({}), isA(TypeError));
   assert.throws(attempt({ offsets: [1], cookies: [1, 2] }), isA(RangeError));
   assert.throws(attempt({ offsets: [] }), isA(RangeError));

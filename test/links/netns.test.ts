@@ -9,13 +9,13 @@ import { interfaces } from "../../links/interface.ts";
 import { flowDissector, namespacePrograms, skLookup } from "../../links/netns.ts";
 import { tc } from "../../links/tc.ts";
 import { alu, call, load } from "../../src/asm/index.ts";
-import { SyscallError } from "../../src/error.ts";
+import { SyscallError, TargetError } from "../../src/error.ts";
 import { NetworkNamespace } from "../../src/sys/network-namespace.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { Counter } from "./counter.ts";
-import { hasCode, isA } from "./errors.ts";
+import { hasCode, isA, isTarget } from "./errors.ts";
 import { inOwnNetwork, sendDatagram } from "./network.ts";
 
 const test = suite("links/netns");
@@ -173,12 +173,36 @@ hostTest(
     }
     assert.throws(
       () => NetworkNamespace.open("ebpf-test-none"),
-      /open \/run\/netns\/ebpf-test-none: ENOENT/,
+      isTarget(
+        "ENOENT",
+        /^open network namespace \/run\/netns\/ebpf-test-none: ip-netns\(8\) has none/,
+      ),
+    );
+    assert.throws(
+      () => NetworkNamespace.open("/no/such/file"),
+      isTarget("ENOENT", /\/no\/such\/file: there is no such file/),
+    );
+    assert.throws(
+      () => NetworkNamespace.open(0x7fff_fffe),
+      isTarget("ENOENT", /there is no process 2147483646/),
     );
     const name = `ebpf-test-${process.pid}`;
     assert.is(spawnSync("ip", ["netns", "add", name]).status, 0);
     try {
       using named = NetworkNamespace.open(name);
+      // Near misses, by name and as ip-netns(8) has it.
+      for (const near of [`${name}x`, `/run/netns/${name}x`]) {
+        const target = { code: "ENOENT", target: near, suggestions: [name] };
+        assert.throws(
+          () => NetworkNamespace.open(near),
+          (error: unknown) => {
+            assert.instance(error, TargetError);
+            const { code, target: asked, suggestions } = error as TargetError;
+            assert.equal({ code, target: asked, suggestions }, target);
+            return true;
+          },
+        );
+      }
       assert.is(named.name, `/run/netns/${name}`);
       assert.equal(
         named.run(() => interfaces().map((each) => each.name)),

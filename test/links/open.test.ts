@@ -13,7 +13,7 @@ import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { inOwnCgroup } from "./cgroups.ts";
 import { Counter } from "./counter.ts";
-import { hasCode, isA } from "./errors.ts";
+import { hasCode, isA, isSyscall } from "./errors.ts";
 import { inOwnNetwork, sendDatagram } from "./network.ts";
 
 const test = suite("links/open");
@@ -69,6 +69,11 @@ kernelTest(test, "a pinned link lives on, is opened, updated and ended", async (
         first.program.pin(`${folder}/program`);
         assert.throws(() => openLink(`${folder}/program`), hasCode("ERR_NOT_A_LINK"));
         assert.throws(() => openLink(`${folder}/program`), /a program is pinned there/);
+        assert.throws(
+          () => openLink(folder),
+          isSyscall("EACCES", /open the pin .*: that is a folder, which has .*program/),
+        );
+        assert.throws(() => openLink("/proc/version"), hasCode("ERR_NOT_BPFFS"));
       });
     });
   });

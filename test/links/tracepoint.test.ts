@@ -11,7 +11,7 @@ import { SyscallError, UnsupportedError } from "../../src/error.ts";
 import { ProgramType } from "../../src/uapi.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
-import { hasCode, isA, isTarget } from "./errors.ts";
+import { hasCode, isA, isSyscall, isTarget } from "./errors.ts";
 import { kernelBefore515 } from "./old-kernel.ts";
 import { writeTargetProgram } from "./target-program.ts";
 
@@ -48,6 +48,22 @@ kernelTest(test, "takes group and name apart, and with a slash", () => {
   using _left = tracepoint(counter.program, "syscalls/sys_exit_kill");
   sendNothing(2);
   assert.is(counter.count, 4);
+});
+
+kernelTest(test, "a program that is attached there already is told so", () => {
+  using counter = new Counter({ type, pid: process.pid });
+  using _link = tracepoint(counter.program, "syscalls:sys_enter_kill");
+  for (let times = 0; times < 2; times++) {
+    assert.throws(
+      () => tracepoint(counter.program, "syscalls:sys_enter_kill"),
+      isSyscall(
+        "EEXIST",
+        /\(the program is attached there already, which is possible once\): EEXIST/,
+      ),
+    );
+  }
+  sendNothing(2);
+  assert.is(counter.count, 2);
 });
 
 kernelTest(test, "sees another process start a program", async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, renameSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Executable } from "../../links/executable.ts";
@@ -344,6 +344,12 @@ kernelTest(test, "explains places that are not there", () => {
   assert.throws(
     attach(target.path, { offset: 2 ** 40 }),
     /offset 0x10000000000 is outside the file/,
+  );
+  const script = `${target.path}.js`;
+  writeFileSync(script, "export {};\n");
+  assert.throws(
+    attach(script, { offset: 4 }),
+    isTarget("ERR_TARGET", /target\.js at offset 0x4: it is no ELF file/),
   );
   assert.throws(
     attach(target.path, { address: 4 }),

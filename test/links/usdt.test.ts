@@ -1,11 +1,14 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { TargetError } from "../../links/target-error.ts";
+import { uprobe } from "../../links/uprobe.ts";
+import { uprobeMulti } from "../../links/uprobe-multi.ts";
 import { attachUsdt, usdt } from "../../links/usdt.ts";
 import { poolOf } from "../../links/usdt-pool.ts";
 import { runningUsdtKernel } from "../../links/usdt-prepare.ts";
 import { type Collection, CollectionSpec } from "../../src/collection.ts";
 import { UnsupportedError } from "../../src/error.ts";
+import { Program } from "../../src/program.ts";
 import { openProgram } from "../../src/program-open.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { fixturePath } from "../helper/fixtures.ts";
@@ -228,6 +231,25 @@ hostTest(
     assert.throws(() => attach("none", { pid: 0 }), isA(RangeError));
     assert.throws(() => attach("none", { cookie: -1 }), isA(RangeError));
     assert.throws(() => attach("none", { other: 1 }), isA(TypeError));
+    // What a section says of its program holds for where it is attached.
+    const as = (section: string) =>
+      new Program(program.fd, { name: "count", section, type: ProgramType.KPROBE });
+    for (const section of ["uprobe", "uretprobe.s/libc.so.6:malloc"]) {
+      assert.throws(
+        () => usdt(as(section), sample.path, { provider, name: "none" }),
+        (error: unknown) =>
+          error instanceof TypeError &&
+          error.message.includes(`section ${section} says a function, which uprobe(`),
+      );
+    }
+    for (const section of ["usdt", "usdt.s/libc.so.6:libc:setjmp"]) {
+      const says = (error: unknown) =>
+        error instanceof TypeError &&
+        error.message.includes(`section ${section} says a static probe`) &&
+        error.message.includes("usdt(program, file, { provider, name })");
+      assert.throws(() => uprobe(as(section), sample.path, { symbol: "main" }), says);
+      assert.throws(() => uprobeMulti(as(section), sample.path, { symbols: ["main"] }), says);
+    }
     assert.equal(openObjects(), before);
     using link = attach("none");
     await running.pass();

@@ -121,6 +121,7 @@ kernelTest(
     assert.is(current.get().name, "changed");
     assert.throws(() => step.set(1n), /read-only/);
     assert.throws(() => total.set(-1n), isA(RangeError));
+    assert.throws(() => Object.assign(bpf.variables, { total: 5n }), /total/);
     assert.is(total.get(), 1005n);
   },
 );

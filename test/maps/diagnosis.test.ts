@@ -11,7 +11,14 @@ import { mapSpec } from "./specs.ts";
 
 const test = suite("maps/diagnosis");
 const ALL = 0xff_ffff_ffffn;
-const running: Circumstances = { cpus: 2, pageSize: 4096, major: 6, minor: 18, capabilities: ALL };
+const running: Circumstances = {
+  cpus: 2,
+  pageSize: 4096,
+  major: 6,
+  minor: 18,
+  capabilities: ALL,
+  isFirstUserNamespace: true,
+};
 const EPERM = 1;
 const E2BIG = 7;
 const ENOMEM = 12;
@@ -130,6 +137,18 @@ kernelTest(test, "and this kernel does not take them", () => {
     () => createMap(mapSpec({ type: MapType.PERCPU_HASH, valueSize: 40_000 })),
     /E2BIG/,
   );
+});
+
+test("in a user namespace it is no security module that refuses", () => {
+  const inside = { isFirstUserNamespace: false };
+  for (const capabilities of [ALL, 0n]) {
+    const { message } = explain(EPERM, {}, { ...inside, capabilities });
+    assert.match(
+      message,
+      /: this process is in a user namespace, .* BPF token .*\(Linux 6\.9\): EPERM/,
+    );
+  }
+  assert.match(explain(EPERM, {}).message, /a security module or the lockdown mode refuses it/);
 });
 
 test("an old kernel is told from a wrong definition", () => {

@@ -92,6 +92,10 @@ kernelTest(test, "what is no program is named", async () => {
         rmSync(file);
       }
       assert.is(codeOf({ path: folder }), "EACCES");
+      assert.throws(
+        () => openProgram(folder),
+        /that is a folder, which (has \w.*|is empty): EACCES/,
+      );
       for (const source of ["", 0, -1, 0.5, {}, null]) {
         assert.throws(() => openProgram(source as string), /neither a path nor a number/);
       }

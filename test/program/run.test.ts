@@ -12,7 +12,7 @@ import { BpfError, SyscallError, UnsupportedError } from "../../src/error.ts";
 import { type Program, RunFlags, type RunOptions } from "../../src/program.ts";
 import { contextBytes } from "../../src/program-context.ts";
 import { explainRun } from "../../src/program-run.ts";
-import { ProgramType } from "../../src/uapi.ts";
+import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { isA } from "../helper/errors.ts";
 import { withFault } from "../helper/faults.ts";
 import { fixturePath } from "../helper/fixtures.ts";
@@ -327,6 +327,52 @@ test("arguments of raw tracepoints are numbers of 64 bits", () => {
   assert.throws(() => encode([1, 2n ** 64n]), /context\[1\] is 18446744073709551616/);
   assert.throws(() => encode([0.5]), /context\[0\] is 0\.5/);
 });
+
+test("refusals say what programs of a type take", () => {
+  const { RAW_TRACEPOINT, SK_LOOKUP, SYSCALL, XDP, TRACING } = ProgramType;
+  const [EFAULT, EINVAL, EAFNOSUPPORT, E2BIG] = [14, 22, 97, 7];
+  const packet = new Uint8Array(14);
+  for (const [type, errno, options, message] of [
+    [RAW_TRACEPOINT, EINVAL, {}, /\(programs of type raw_tracepoint take a context with as many /],
+    [RAW_TRACEPOINT, EINVAL, { context: [1] }, /these context: they take a context with as many/],
+    [SK_LOOKUP, EINVAL, {}, /take a context with members of struct bpf_sk_lookup/],
+    [
+      SK_LOOKUP,
+      EAFNOSUPPORT,
+      { context: {} },
+      /family of the context is neither 2 \(AF_INET\) nor/,
+    ],
+    [SYSCALL, EINVAL, {}, /take a context of as many bytes as the program reads/],
+    [XDP, EINVAL, { data: packet, context: { data_end: 9 } }, /data_end is the length of data/],
+    [XDP, E2BIG, { data: packet, context: new Uint8Array(99) }, /longer than that of this kernel/],
+    [
+      TRACING,
+      EFAULT,
+      {},
+      /no kernel runs tracing programs of trace_raw_tp by hand.*raw_tp are run/,
+    ],
+  ] as const) {
+    const error = new SyscallError("run program x", { errno, syscall: "bpf" });
+    const attachType = AttachType.TRACE_RAW_TP;
+    const program = { name: "x", type, attachType, contextType: () => undefined };
+    const explained = explainRun(error, program, options, { major: 6, minor: 12 });
+    assert.match(String(explained), message);
+    assert.is((explained as SyscallError).errno, errno);
+  }
+});
+
+kernelTest(
+  test,
+  "a tracing program of a tracepoint is run by no kernel, which says so",
+  { needs: "tracing programs", config: "CONFIG_DEBUG_INFO_BTF" },
+  async () => {
+    using bpf = CollectionSpec.fromFile(fixturePath("tp-btf.el.o")).loadSync();
+    const [program] = Object.values(bpf.programs);
+    const error = refused(program!, {});
+    assert.is(error.code, "EFAULT");
+    assert.match(error.message, /no kernel runs tracing programs of trace_raw_tp by hand/);
+  },
+);
 
 test("refusals say what an old kernel lacks", () => {
   const error = new SyscallError("run program x", { errno: 524, syscall: "bpf" });

@@ -172,6 +172,18 @@ hostTest(test, "a descriptor that others closed is an error, not a silence", asy
   assert.match(result.stdout, /^EBADF close map stolen/, result.stderr);
 });
 
+hostTest(test, "what holds a descriptor is not given to another thread as something empty", () => {
+  using fd = openFile("/dev/null", "map shared");
+  const map = { name: "shared", fd };
+  assert.throws(
+    () => structuredClone(map),
+    (error: unknown) =>
+      error instanceof DOMException &&
+      error.name === "DataCloneError" &&
+      /another opens the map, program or link by its id or pin/.test(error.message),
+  );
+});
+
 const LEAK = `
   const { openFile } = await sys("file");
   const { mapCreate } = await sys("bpf");

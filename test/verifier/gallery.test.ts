@@ -12,6 +12,7 @@ import type { ProgramSpec } from "../../src/spec/index.ts";
 import { CAP_PERFMON, CAP_SYS_ADMIN } from "../../src/sys/capabilities.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { isOlderThan, kernelTest } from "../helper/kernel.ts";
+import { code, exit, fn, objectBytes } from "../spec/object.ts";
 import { withoutCapabilities } from "./fewer-capabilities.ts";
 import {
   loads,
@@ -103,6 +104,30 @@ for (const [object, programs] of Object.entries(loads)) {
     });
   }
 }
+
+kernelTest(gallery, "a loop whose way back is a branch, without line records", () => {
+  // The kernel begins no line then: `2: (55) if r0 != 0x5 goto pc-2 infinite loop detected at insn 1`.
+  const bytes = objectBytes({
+    sections: [
+      code("socket", [
+        { opcode: 0x61, dst: 0, src: 1, offset: 0, imm: 0 },
+        { opcode: 0xb7, dst: 2, src: 0, offset: 0, imm: 0 },
+        { opcode: 0x55, dst: 0, src: 0, offset: -2, imm: 5 },
+        exit,
+      ]),
+    ],
+    symbols: [fn("luck", "socket", 0, 4)],
+  });
+  try {
+    CollectionSpec.parse(bytes).loadSync().close();
+    assert.unreachable("it was loaded");
+  } catch (error) {
+    assert.instance(error, VerifierError);
+    const { kind, reason, instruction } = error as VerifierError;
+    assert.equal([kind, reason], ["loop", "infinite loop detected at insn 1"], String(error));
+    assert.is(instruction?.text, "r2 = 0");
+  }
+});
 
 gallery("docs/verifier.md shows what is said, and lines that are there", () => {
   const read = (path: string): string =>

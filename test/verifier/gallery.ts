@@ -109,6 +109,17 @@ export const refused: Readonly<Record<string, Readonly<Record<string, Refused>>>
         /^a number that was read from memory \(memory\.bpf\.c:\d+\) is used as an address, which the verifier cannot check$/,
       hint: /BPF_CORE_READ\(\) or bpf_probe_read_kernel\(\)/,
     },
+    current_task_number: {
+      kind: "kernel-pointer",
+      problem:
+        /^what bpf_get_current_task returned \(memory\.bpf\.c:\d+\) is a number to the verifier, and is used as an address$/,
+      hint: /^BPF_CORE_READ\(\) or bpf_probe_read_kernel\(\) .* bpf_get_current_task_btf\(\) .*5\.11/,
+    },
+    helper_number: {
+      kind: "not-a-pointer",
+      problem: /^what bpf_ktime_get_ns returned \(memory\.bpf\.c:\d+\) is a number to the verifier/,
+      hint: /BPF_CORE_READ\(\) or bpf_probe_read_kernel\(\) reads what is there$/,
+    },
     end_moved: {
       kind: "pointer-arithmetic",
       problem: /^the end of the packet may not be moved$/,

@@ -22,6 +22,7 @@ const ENOTSUPP = 524;
 const KERNEL: KernelFacts = {
   release: { text: "6.12.1-test", major: 6, minor: 12 },
   lockdown: "none",
+  isFirstUserNamespace: true,
   capabilities: 0xff_ffff_ffffn,
 };
 
@@ -71,6 +72,24 @@ function linesOf(texts: Record<number, string>): ProgramLine[] {
     },
   }));
 }
+
+test("a complaint that stands in the line of a branch is told from it", () => {
+  // The kernel cuts its log off behind the branch, and begins no line (Linux 5.17 to 7.2).
+  const steps = "5: (77) r1 >>= 32     ; R1=scalar()\n7: (55) if r1 != 0x5 goto pc-7";
+  const statistics = "processed 20 insns (limit 1000000) max_states_per_insn 0\n";
+  for (const [complaint, kind] of [
+    ["infinite loop detected at insn 2", "loop"],
+    ["BPF program is too large. Processed 1000001 insn", "too-complex"],
+  ] as const) {
+    for (const between of [" ", "\n"]) {
+      const log = `${steps}${between}${complaint}\ncur state: R0=0 R10=fp0\n${statistics}`;
+      const { kind: found, reason, instruction } = refusal(log, { errno: EINVAL });
+      assert.equal([found, reason], [kind, complaint]);
+      const last = { slot: 7, text: "if r1 != 0x5 goto pc-7" };
+      assert.equal(instruction, kind === "loop" ? { slot: 2, text: "" } : last);
+    }
+  }
+});
 
 test("what only loaders with few privileges are refused names the capability", () => {
   const perfmon = [
@@ -126,6 +145,15 @@ test("EPERM: the capabilities that the process lacks", () => {
   assert.match(error.message, /needs root, or CAP_BPF/);
   assert.match(error.message, /this process lacks CAP_PERFMON, CAP_NET_ADMIN/);
   assert.not.match(error.message, /lacks CAP_BPF|policy/);
+});
+
+test("EPERM in a user namespace: its capabilities do not count, whichever there are", () => {
+  for (const capabilities of [0xff_ffff_ffffn, 0n]) {
+    const kernel = { capabilities, isFirstUserNamespace: false };
+    const { message } = errorOf({ errno: EPERM, kernel });
+    assert.match(message, /^load program test \(this process is in a user namespace, .* BPF token/);
+    assert.not.match(message, /security module/);
+  }
 });
 
 test("EPERM in spite of them: lockdown, other policies, and locked memory on old kernels", () => {
