@@ -11,6 +11,7 @@ import { type Anchor, programDetach } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { openDirectory } from "../src/sys/file.ts";
 import { cgroup2 } from "../src/sys/paths.ts";
+import { TargetError } from "../src/target-error.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
 import { ANCHOR_OPTIONS, type AnchorOptions, anchorOf } from "./anchor.ts";
 import { type AttachableProgram, requireBooleans, requireType } from "./arguments.ts";
@@ -19,7 +20,6 @@ import { type CgroupMode, exclusion, MODES, modeText, privileges } from "./cgrou
 import { explain, type Reasons } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
-import { TargetError } from "./target-error.ts";
 
 /** A cgroup: the path of its folder, or the number of an open descriptor of it. */
 export type Cgroup = string | number;

@@ -7,8 +7,8 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { viewOf } from "../src/bytes.ts";
+import { TargetError } from "../src/target-error.ts";
 import type { Executable } from "./executable.ts";
-import { TargetError } from "./target-error.ts";
 
 /** Bytes of the file that its loader maps to be run, the end not included. */
 type Range = readonly [start: number, end: number];

@@ -9,9 +9,9 @@ import { ElfFile } from "../elf/index.ts";
 import { viewOf } from "../src/bytes.ts";
 import { ElfError, prefixMessage } from "../src/error.ts";
 import { shown } from "../src/options.ts";
+import { TargetError } from "../src/target-error.ts";
 import { unsignedSafe } from "./arguments.ts";
 import { fileOffset, findFunction, functionNames, type ProbeSymbol } from "./symbol-lookup.ts";
-import { TargetError } from "./target-error.ts";
 
 /** Files above this are refused; one array must hold the addresses of the whole file. */
 const LARGEST_FILE = 2 ** 32 - 1;

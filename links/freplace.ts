@@ -9,12 +9,12 @@ import { Kind } from "../btf/index.ts";
 import { nearMatches } from "../src/near-matches.ts";
 import { checkOptions, shown } from "../src/options.ts";
 import type { Program } from "../src/program.ts";
+import { TargetError } from "../src/target-error.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
-import { TargetError } from "./target-error.ts";
 
 /** What newer kernels call EINVAL, older ones ENOENT. */
 const AGAIN =

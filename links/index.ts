@@ -6,6 +6,7 @@
 
 export { type NearMatchOptions, nearMatches } from "../src/near-matches.ts";
 export { NetworkNamespace } from "../src/sys/network-namespace.ts";
+export { TargetError } from "../src/target-error.ts";
 export type { AnchorOptions, Neighbour } from "./anchor.ts";
 export type { AttachableProgram } from "./arguments.ts";
 export type { AttachedPrograms } from "./attached.ts";
@@ -55,7 +56,6 @@ export {
 } from "./sockmap.ts";
 export { StructOpsLink, structOps } from "./struct-ops.ts";
 export type { ProbeSymbol } from "./symbol-lookup.ts";
-export { TargetError } from "./target-error.ts";
 export { type TcOptions, tc } from "./tc.ts";
 export {
   type Direction,

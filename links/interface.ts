@@ -17,7 +17,7 @@ import {
   readAttributes,
   writeAttributes,
 } from "../src/sys/netlink-message.ts";
-import { TargetError } from "./target-error.ts";
+import { TargetError } from "../src/target-error.ts";
 
 /** A network interface. */
 export interface NetworkInterface {

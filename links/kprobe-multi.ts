@@ -12,6 +12,7 @@ import { checkOptions, shown } from "../src/options.ts";
 import type { KprobeMulti } from "../src/sys/bpf.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
 import { tracefs } from "../src/sys/paths.ts";
+import { TargetError } from "../src/target-error.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
 import {
   type AttachableProgram,
@@ -26,7 +27,6 @@ import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { attachKprobe } from "./kprobe.ts";
 import { Link, type LinkKind } from "./link.ts";
 import { attachEach, wantedAttachType } from "./probe-group.ts";
-import { TargetError } from "./target-error.ts";
 
 /** Functions: a pattern such as `tcp_*`, names, or addresses. */
 export type KprobeMultiTargets = string | readonly string[] | readonly bigint[];

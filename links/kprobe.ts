@@ -10,6 +10,7 @@ import { checkOptions, shown } from "../src/options.ts";
 import { kernelFunctionSize } from "../src/sys/function-size.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
 import { syscallWrapper } from "../src/sys/syscall-name.ts";
+import { TargetError } from "../src/target-error.ts";
 import { ProgramType } from "../src/uapi.ts";
 import {
   type AttachableProgram,
@@ -25,7 +26,6 @@ import { kprobeUnit, type OpenKprobe, openKprobe, type Place, placeText } from "
 import type { Link } from "./link.ts";
 import { attachToEvent } from "./perf-event.ts";
 import { type SymbolOffset, splitOffset } from "./symbol-offset.ts";
-import { TargetError } from "./target-error.ts";
 
 /** How to put a kprobe. */
 export interface KprobeOptions {

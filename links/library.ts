@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { nearMatches } from "../src/near-matches.ts";
-import { TargetError } from "./target-error.ts";
+import { TargetError } from "../src/target-error.ts";
 
 /** Debian's names of the directories of one architecture below `/lib` and `/usr/lib`, by `process.arch`. */
 const MULTIARCH: Readonly<Record<string, string>> = {

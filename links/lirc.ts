@@ -10,13 +10,13 @@ import { shown } from "../src/options.ts";
 import { programDetach } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { openFile } from "../src/sys/file.ts";
+import { TargetError } from "../src/target-error.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { type AttachedPrograms, queryPrograms } from "./attached.ts";
 import { explain } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
-import { TargetError } from "./target-error.ts";
 
 /** What differs between kernels; for tests. @internal */
 export interface LircKernel extends Pick<KernelCalls, "programAttach"> {

@@ -10,12 +10,12 @@ import { UnsupportedError } from "../src/error.ts";
 import { nearMatches } from "../src/near-matches.ts";
 import { checkOptions, shown } from "../src/options.ts";
 import { kernelBtf } from "../src/sys/kernel-btf.ts";
+import { TargetError } from "../src/target-error.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType, unsigned64 } from "./arguments.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
 import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
-import { TargetError } from "./target-error.ts";
 
 /** How to attach to a raw tracepoint. */
 export interface RawTracepointOptions {

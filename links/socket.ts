@@ -9,12 +9,12 @@
 import { fstatSync } from "node:fs";
 import { shown } from "../src/options.ts";
 import { SocketOption, setSocketOption } from "../src/sys/socket.ts";
+import { TargetError } from "../src/target-error.ts";
 import { ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { explain, networkPrivileges } from "./explain.ts";
 import { failedWith } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
-import { TargetError } from "./target-error.ts";
 
 /** The number of a socket's descriptor, or what holds it in `fd`, as the handles of Node's sockets do. */
 export type SocketTarget = number | { readonly fd: number };

@@ -17,8 +17,8 @@ import {
   SymbolType,
 } from "../elf/index.ts";
 import { nearMatches } from "../src/near-matches.ts";
+import { TargetError } from "../src/target-error.ts";
 import { type SymbolVersion, symbolVersions } from "./symbol-versions.ts";
-import { TargetError } from "./target-error.ts";
 
 /** A function of an ELF file. */
 export interface ProbeSymbol {

@@ -9,9 +9,9 @@ import { type Btf, Kind, resolve, sizeOf } from "../btf/index.ts";
 import { BtfError } from "../src/error.ts";
 import { nearMatches } from "../src/near-matches.ts";
 import { kernelBtf, moduleBtf } from "../src/sys/kernel-btf.ts";
+import { TargetError } from "../src/target-error.ts";
 import { globMatcher, isGlob } from "./glob.ts";
 import { tracedFunctions } from "./kprobe-multi.ts";
-import { TargetError } from "./target-error.ts";
 
 /** `MAX_BPF_FUNC_ARGS` of include/linux/bpf.h. */
 const MOST_ARGUMENTS = 12;

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { nearMatches } from "../src/near-matches.ts";
 import { shown } from "../src/options.ts";
 import { tracefs } from "../src/sys/paths.ts";
-import { TargetError } from "./target-error.ts";
+import { TargetError } from "../src/target-error.ts";
 
 /** A tracepoint's two names. */
 export interface TracepointName {

@@ -7,6 +7,7 @@
 
 import { UnsupportedError } from "../src/error.ts";
 import { checkOptions, shown } from "../src/options.ts";
+import { TargetError } from "../src/target-error.ts";
 import { AttachType, nameOf, ProgramType } from "../src/uapi.ts";
 import {
   type AttachableProgram,
@@ -26,7 +27,6 @@ import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import { Link } from "./link.ts";
 import { attachEach, wantedAttachType } from "./probe-group.ts";
-import { TargetError } from "./target-error.ts";
 import { attachUprobe } from "./uprobe.ts";
 
 /** Where in a file to attach, and for whom. */

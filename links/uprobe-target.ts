@@ -5,8 +5,8 @@
  */
 
 import { shown } from "../src/options.ts";
+import { TargetError } from "../src/target-error.ts";
 import { parseNumber, splitOffset } from "./symbol-offset.ts";
-import { TargetError } from "./target-error.ts";
 
 /** What a text says of a place in a file. */
 export interface UprobeTarget {

@@ -8,13 +8,13 @@ import { closeSync, constants, openSync } from "node:fs";
 import { UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { perfEventOpen } from "../src/sys/perf.ts";
+import { TargetError } from "../src/target-error.ts";
 import { type AttachableProgram, unsigned64 } from "./arguments.ts";
 import { explain, type Reasons, uprobePrivileges } from "./explain.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import type { Removal } from "./link.ts";
 import type { PerfAttachment } from "./perf-event.ts";
 import type { ProbeUnit } from "./pmu.ts";
-import { TargetError } from "./target-error.ts";
 import { hasTracefsProbes, openTracefsProbe, type TracefsProbe } from "./tracefs-probe.ts";
 import type { UprobeOptions } from "./uprobe.ts";
 

@@ -6,6 +6,7 @@
  */
 
 import { checkOptions, shown } from "../src/options.ts";
+import { TargetError } from "../src/target-error.ts";
 import { ProgramType } from "../src/uapi.ts";
 import {
   type AttachableProgram,
@@ -23,7 +24,6 @@ import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import type { Link } from "./link.ts";
 import { attachToEvent } from "./perf-event.ts";
-import { TargetError } from "./target-error.ts";
 import { parseUprobeTarget } from "./uprobe-target.ts";
 import { openUprobe, type UprobePlace, uprobeAttachment } from "./uprobe-unit.ts";
 

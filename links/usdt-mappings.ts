@@ -5,7 +5,7 @@
  */
 
 import { readFileSync, statSync } from "node:fs";
-import { TargetError } from "./target-error.ts";
+import { TargetError } from "../src/target-error.ts";
 
 /** A part of a file that a process has mapped to run it. */
 export interface CodeMapping {

@@ -6,10 +6,10 @@
 
 import { type ElfFile, SegmentType } from "../elf/index.ts";
 import { checkOptions } from "../src/options.ts";
+import { TargetError } from "../src/target-error.ts";
 import { requireProcess } from "./arguments.ts";
 import { Executable, requireFile } from "./executable.ts";
 import { resolveBinary } from "./library.ts";
-import { TargetError } from "./target-error.ts";
 import { parseUsdtArguments, type UsdtArgument } from "./usdt-arguments.ts";
 import { readUsdtNotes, type UnreadableNote, type UsdtNote } from "./usdt-notes.ts";
 

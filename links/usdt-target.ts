@@ -5,7 +5,7 @@
  */
 
 import { shown } from "../src/options.ts";
-import { TargetError } from "./target-error.ts";
+import { TargetError } from "../src/target-error.ts";
 
 /** What a text says of a static probe. */
 export interface UsdtTarget {

@@ -9,6 +9,7 @@ import { closeAll } from "../src/close-all.ts";
 import { nearMatches } from "../src/near-matches.ts";
 import { checkOptions, shown } from "../src/options.ts";
 import type { Program } from "../src/program.ts";
+import { TargetError } from "../src/target-error.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
 import {
   requireNoFunction,
@@ -22,7 +23,6 @@ import type { KernelCalls } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import type { Link } from "./link.ts";
 import { attachToEvent } from "./perf-event.ts";
-import { TargetError } from "./target-error.ts";
 import { attachUprobeMulti } from "./uprobe-multi.ts";
 import { openUprobe } from "./uprobe-unit.ts";
 import { UsdtLink } from "./usdt-link.ts";

@@ -7,7 +7,6 @@
  */
 
 import { errnoMeaning, errnoName } from "./errno.ts";
-import { didYouMean } from "./near-matches.ts";
 
 /** Any error that this package raises about objects, types or the kernel; `code` tells which. */
 export class BpfError extends Error {
@@ -34,34 +33,6 @@ export class ElfError extends BpfError {
     super(message, { code: "ERR_ELF", cause: options.cause });
     this.offset = options.offset;
     this.section = options.section;
-  }
-}
-
-/**
- * A tracepoint, symbol, file, library or network namespace was not found or cannot be used: `target` is what was asked for,
- * `suggestions` names that exist and look like it, best first. `code` is `ENOENT` when there is no such thing, else `ERR_TARGET`.
- */
-export class TargetError extends BpfError {
-  override name = "TargetError";
-  readonly target: string;
-  readonly suggestions: readonly string[];
-
-  constructor(
-    message: string,
-    options: {
-      code?: "ENOENT" | "ERR_TARGET";
-      target: string;
-      suggestions?: readonly string[];
-      cause?: unknown;
-    },
-  ) {
-    const suggestions = options.suggestions ?? [];
-    super(`${message}${didYouMean(suggestions)}`, {
-      code: options.code ?? "ENOENT",
-      cause: options.cause,
-    });
-    this.target = options.target;
-    this.suggestions = suggestions;
   }
 }
 

@@ -9,9 +9,10 @@
 
 import { readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { SyscallError, TargetError } from "../error.ts";
+import { SyscallError } from "../error.ts";
 import { nearMatches } from "../near-matches.ts";
 import { shown } from "../options.ts";
+import { TargetError } from "../target-error.ts";
 import type { FileDescriptor } from "./fd.ts";
 import { native } from "./ffi.ts";
 import { openFile } from "./file.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { TargetError } from "../../links/target-error.ts";
 import { SyscallError } from "../../src/error.ts";
+import { TargetError } from "../../src/target-error.ts";
 
 /** An error of a class. */
 export function isA(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { resolveBinary } from "../../links/library.ts";
-import { TargetError } from "../../links/target-error.ts";
+import { TargetError } from "../../src/target-error.ts";
 import { isA, isTarget } from "./errors.ts";
 
 const test = suite("links/library");

@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { lirc, lircPrograms } from "../../links/lirc.ts";
-import { TargetError } from "../../links/target-error.ts";
 import {
   alu,
   assemble,
@@ -23,6 +22,7 @@ import { programInfo } from "../../src/program-info.ts";
 import { mapCreate, programLoad } from "../../src/sys/bpf.ts";
 import { native } from "../../src/sys/ffi.ts";
 import { MapAccess } from "../../src/sys/map-access.ts";
+import { TargetError } from "../../src/target-error.ts";
 import { AttachType, MapType, ProgramType } from "../../src/uapi.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";

@@ -1,10 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { attachRawTracepoint, rawTracepoint } from "../../links/raw-tracepoint.ts";
-import { TargetError } from "../../links/target-error.ts";
 import { jumpIf, load, store } from "../../src/asm/index.ts";
 import { SyscallError, UnsupportedError } from "../../src/error.ts";
 import { programTestRun } from "../../src/sys/bpf.ts";
+import { TargetError } from "../../src/target-error.ts";
 import { LinkType, ProgramType } from "../../src/uapi.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";

@@ -13,8 +13,8 @@ import {
   SymbolType,
 } from "../../elf/index.ts";
 import { findFunction, functionNames } from "../../links/symbol-lookup.ts";
-import { TargetError } from "../../links/target-error.ts";
 import { BpfError } from "../../src/error.ts";
+import { TargetError } from "../../src/target-error.ts";
 import { buildElf, type ElfInput, type SymbolInput } from "../helper/elf-builder.ts";
 import { isTarget } from "./errors.ts";
 

@@ -1,6 +1,5 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { TargetError } from "../../links/target-error.ts";
 import { uprobe } from "../../links/uprobe.ts";
 import { uprobeMulti } from "../../links/uprobe-multi.ts";
 import { attachUsdt, usdt } from "../../links/usdt.ts";
@@ -10,6 +9,7 @@ import { type Collection, CollectionSpec } from "../../src/collection.ts";
 import { UnsupportedError } from "../../src/error.ts";
 import { Program } from "../../src/program.ts";
 import { openProgram } from "../../src/program-open.ts";
+import { TargetError } from "../../src/target-error.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { hostTest, kernelTest } from "../helper/kernel.ts";
