@@ -85,8 +85,11 @@ function begin(spec: ObjectSpec, options: LoadOptions): Loader {
   requireKnownMembers(spec);
   checkByteOrder(spec);
   refuseStrange(spec, options);
+  const toLoad = programsToLoad(spec);
+  // Last, since it has to be closed when anything throws.
   const found = options.token === undefined ? findToken() : undefined;
-  return new Loader(spec, found === undefined ? options : { ...options, token: found }, found);
+  const all = found === undefined ? options : { ...options, token: found };
+  return new Loader(spec, toLoad, all, found);
 }
 
 function checkByteOrder({ byteOrder }: ObjectSpec): void {
@@ -136,11 +139,16 @@ class Loader {
   readonly #jumpTables: LoadedJumpTables;
   #isDone = false;
 
-  constructor(spec: ObjectSpec, options: LoadOptions, ownToken: Token | undefined) {
+  constructor(
+    spec: ObjectSpec,
+    toLoad: readonly [string, ProgramSpec][],
+    options: LoadOptions,
+    ownToken: Token | undefined,
+  ) {
     this.#spec = spec;
     this.#options = options;
     this.#ownToken = ownToken;
-    this.#toLoad = programsToLoad(spec);
+    this.#toLoad = toLoad;
     this.#maps = new LoadedMaps(spec, options);
     this.#targets = new AttachTargets(options.targets);
     this.#jumpTables = new LoadedJumpTables(this.#token);

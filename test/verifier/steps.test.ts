@@ -11,7 +11,7 @@ import type { ProgramLoadAttributes, ProgramLoadResult } from "../../src/sys/bpf
 import { performTogether, type Steps } from "../../src/verifier/steps.ts";
 
 const together = suite("programs loaded together");
-const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"];
+const NAMES = Array.from({ length: 2 * CALLS_AT_ONCE + 2 }, (_, index) => `program ${100 + index}`);
 const ACCEPTED: ProgramLoadResult = { errno: 0, log: "", logTrueSize: 0 };
 
 /** A kernel that answers when the test says so. */
@@ -87,7 +87,7 @@ together(
     await all.catch((error) => {
       message = error.message;
     });
-    assert.is(message, "a: 22");
+    assert.is(message, `${NAMES[0]}: 22`);
     assert.equal(ended, begun.toReversed());
   },
 );

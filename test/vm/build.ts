@@ -9,6 +9,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -28,7 +29,9 @@ export async function buildKernel(source: string, options: string, folder: strin
     for (const path of [tree, kept]) mkdirSync(path);
     await capture("dpkg-deb", ["-x", source, scratch]);
     const archives = join(scratch, "usr/src");
-    await capture("sh", ["-c", `tar -xJf ${archives}/*.tar.xz --strip-components=1 -C ${tree}`]);
+    const [archive] = readdirSync(archives).filter((name) => name.endsWith(".tar.xz"));
+    if (archive === undefined) throw new Error(`${source} has no archive of a kernel's source`);
+    await capture("tar", ["-xJf", join(archives, archive), "--strip-components=1", "-C", tree]);
     const make = (args: readonly string[]): Promise<string> =>
       capture("nice", ["make", "-s", "-C", tree, ...args]);
     await make(["allnoconfig", `KCONFIG_ALLCONFIG=${options}`]);
