@@ -1,12 +1,14 @@
 /**
  * Attaches programs to routes (lightweight tunnels): the kernel runs them for packets that take the route. It makes a route of its
- * own by netlink, as `ip route add PREFIX encap bpf …` does, and removes that and nothing else.
+ * own by netlink, as `ip route add PREFIX encap bpf …` does, and changes and removes that only: routes of others are told from it by
+ * the name of its program, which no other has.
  *
  * @module
  */
 
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
 import { abandonAll, closeAll } from "../src/close-all.ts";
+import { SyscallError } from "../src/error.ts";
 import { checkOptions, shown } from "../src/options.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { NetlinkFlag, RouteSocket } from "../src/sys/netlink.ts";
@@ -18,6 +20,7 @@ import { explain, networkPrivileges, saidBy } from "./explain.ts";
 import { findInterface } from "./interface.ts";
 import { failedWith } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
+import { findOwnRoute } from "./own-route.ts";
 import { signedName } from "./route-leftovers.ts";
 import {
   DELETE_ROUTE,
@@ -60,6 +63,8 @@ const METRIC_OF_IPV6 = 1024;
 /** `LWT_BPF_XMIT_HEADROOM`. */
 const XMIT_HEADROOM = 4;
 const LARGEST_HEADROOM = 256;
+const EEXIST = 17;
+const ENOLINK = 67;
 const TYPES = [
   ProgramType.LWT_IN,
   ProgramType.LWT_OUT,
@@ -143,13 +148,21 @@ function attachment(
   first: readonly RoutedProgram[],
 ) {
   let current = first;
+  const find = () => findOwnRoute(socket, route, current[0]!.name, `find the route to ${to}`);
   return {
     detach(): void {
+      const doing = `remove the route to ${to}`;
       try {
-        // With no metric the kernel would take any, that of somebody else's route, where ours was removed. The names of programs are ours alone.
+        // Of IPv4 the kernel compares the names of programs. Of IPv6 it does not look at them, and takes the first route that is as
+        // ours in all else: one that is made between this look and the removal, where ours was just removed, cannot be told.
+        if (route.prefix.bytes.length === 16) {
+          const found = find();
+          if (found === undefined) return;
+          if (!found.isFirst) throw inTheWay(doing);
+        }
         const own = [...placeAttributes(route), ...encapsulation(current, route.headroom)];
         const message = [header(route), writeAttributes(own)];
-        socket.request(DELETE_ROUTE, 0, message, `remove the route to ${to}`);
+        socket.request(DELETE_ROUTE, 0, message, doing);
       } catch (error) {
         // Somebody removed it, or the interface that it was on.
         if (!["ESRCH", "ENODEV", "ENOENT"].some((code) => failedWith(error, code))) throw error;
@@ -166,13 +179,17 @@ function attachment(
             : `${doing}: routes replace whatever program they have, so none can be expected`,
         );
       }
+      // The kernel replaces the first route of these destinations and this metric, whoever made it, and cannot be told which one is
+      // meant: where somebody exchanges it between this look and the request, theirs is replaced.
+      const own = find();
+      if (own === undefined) throw goneError(doing);
+      if (!own.isFirst || own.isShared) throw inTheWay(doing);
       try {
-        const flags = NetlinkFlag.CREATE | NetlinkFlag.REPLACE;
         const replaced = current;
-        current = setRoute(socket, route, [next], flags);
+        current = setRoute(socket, route, [next], NetlinkFlag.REPLACE);
         closeAll(replaced.map(({ fd }) => fd));
       } catch (error) {
-        throw reasonOf(error, doing);
+        throw failedWith(error, "ENOENT") ? goneError(doing, error) : reasonOf(error, doing);
       }
     },
   };
@@ -307,6 +324,18 @@ function twoBytes(value: number): Uint8Array {
 function within(value: number, least: number, most: number, what: string): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new RangeError(`${what} is ${shown(value)}, not a whole number from ${least} to ${most}`);
+}
+
+function goneError(doing: string, cause?: unknown): SyscallError {
+  const why = "the route has gone, or somebody put another in its place";
+  return new SyscallError(`${doing} (${why})`, { errno: ENOLINK, syscall: "netlink", cause });
+}
+
+/** Somebody appended or prepended a route of the same metric, which the kernel would take for ours, or with ours. */
+function inTheWay(doing: string): SyscallError {
+  const why =
+    "another route of the same metric stands before it or shares it, and would go with it";
+  return new SyscallError(`${doing} (${why})`, { errno: EEXIST, syscall: "netlink" });
 }
 
 function reasonOf(error: unknown, doing: string): unknown {

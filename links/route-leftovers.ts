@@ -1,6 +1,6 @@
 /**
- * Routes that `lwt` made and whose process was killed: a sign in the names of their programs tells them from others, and they are removed
- * as they are listed. Only those of the network namespace of this thread.
+ * Routes that `lwt` made and whose process has ended, killed or on purpose: a sign in the names of their programs tells them from others, and
+ * they are removed as they are listed. Only those of the network namespace of this thread.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export interface LeftRoute {
 
 /** The kernel keeps 255 bytes. */
 const LONGEST_NAME = 128;
-/** Most that are listed. */
+/** Most that are listed of a family. */
 const MOST = 10_000;
 const SIGN = /@ebpf\/route_(\d+)_(\d+)_[0-9a-f]{12}$/;
 
@@ -55,17 +55,16 @@ export function signedName(name: string): string {
   return `${shown}@ebpf/route_${processNamespace() ?? 0}_${process.pid}_${unique}`;
 }
 
-/** All such routes; none where netlink does not list them. */
-export function leftRoutes(): LeftRoute[] {
+/** Such routes, of each family at most as many as said; none where netlink does not list them. */
+export function leftRoutes(most: number = MOST): LeftRoute[] {
   try {
     using socket = new RouteSocket();
     return [RTMSG.inet, RTMSG.inet6].flatMap((family) => {
       const header = new Uint8Array(RTMSG.size);
       header[0] = family;
-      let count = 0;
       // A router has a million others.
-      const isWanted = (answer: NetlinkAnswer): boolean =>
-        answer.type === NEW_ROUTE && signOf(answer.payload) !== undefined && ++count <= MOST;
+      const isWanted = ({ type, payload }: NetlinkAnswer, kept: number): boolean =>
+        kept < most && type === NEW_ROUTE && signOf(payload) !== undefined;
       return socket
         .request(GET_ROUTE, NetlinkFlag.DUMP, [header], "list routes", isWanted)
         .map(({ payload }) => leftRoute(payload));
@@ -96,7 +95,8 @@ function signOf(payload: Uint8Array): string | undefined {
   return undefined;
 }
 
-function programNames(payload: Uint8Array): string[] {
+/** The names of a route's programs: `struct rtmsg`, and its attributes. */
+export function programNames(payload: Uint8Array): string[] {
   const attributes = readAttributes(payload.subarray(RTMSG.size));
   const encapsulation = readAttributes(attributes.get(RTA.encap) ?? new Uint8Array(0));
   const kind = attributeNumber(attributes.get(RTA.encapType));

@@ -15,12 +15,17 @@ export const RTA = {
   oif: 4,
   gateway: 5,
   priority: 6,
+  multipath: 9,
   table: 15,
   encapType: 21,
   encap: 22,
 } as const;
 /** `struct rtmsg`: its size, where `rtm_flags` are, and the families `AF_INET` and `AF_INET6`. */
 export const RTMSG = { size: 12, flags: 8, inet: 2, inet6: 10 } as const;
+/** `RTM_F_CLONED`: what the kernel learned of one destination, and no route that somebody made. */
+export const CLONED = 0x200;
+/** `struct rtnexthop`, whose length includes the attributes behind it. */
+export const NEXT_HOP_SIZE = 8;
 /** `LWTUNNEL_ENCAP_BPF`, `LWTUNNEL_ENCAP_SEG6_LOCAL` of include/uapi/linux/lwtunnel.h. */
 export const ENCAP_BPF = 6;
 export const ENCAP_SEG6_LOCAL = 7;

@@ -1,13 +1,13 @@
 /**
- * Filters of traffic control that run a program, by netlink: made, changed, counted and removed. Of queueing disciplines it knows
- * the numbers only.
+ * Filters of traffic control that run a program, by netlink: made, changed, counted and removed, and asked which program they run. Of
+ * queueing disciplines it knows the numbers only.
  *
  * @module
  */
 
 import { hostLittleEndian, viewOf } from "../src/bytes.ts";
 import { NetlinkFlag, type RouteSocket } from "../src/sys/netlink.ts";
-import { writeAttributes } from "../src/sys/netlink-message.ts";
+import { attributeNumber, readAttributes, writeAttributes } from "../src/sys/netlink-message.ts";
 import type { AttachableProgram } from "./arguments.ts";
 import { failedWith } from "./kernel-calls.ts";
 
@@ -21,7 +21,7 @@ const GET_FILTER = 46;
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 /** `TCA_BPF_*`, include/uapi/linux/pkt_cls.h. */
-const BPF = { fd: 6, name: 7, flags: 8 };
+const BPF = { fd: 6, name: 7, flags: 8, id: 11 };
 /** `TCA_BPF_FLAG_ACT_DIRECT`. */
 const DIRECT_ACTION = 1;
 /** `htons(ETH_P_ALL)`. */
@@ -87,13 +87,27 @@ function choosePlace(socket: RouteSocket, { index, parent, ...asked }: Filter): 
   return { index, parent, priority, handle };
 }
 
-/** Has a filter run another program. Throws SyscallError. */
+/** The number of the program that the filter of a place runs, undefined where there is none. Throws SyscallError. */
+export function programOf(socket: RouteSocket, filter: Filter, doing: string): number | undefined {
+  const kind = writeAttributes([[TCA_KIND, "bpf"]]);
+  try {
+    const [answer] = socket.request(GET_FILTER, 0, [header(filter), kind], doing);
+    const attributes = readAttributes(answer?.payload.subarray(TCMSG.size) ?? new Uint8Array(0));
+    const options = readAttributes(attributes.get(TCA_OPTIONS) ?? new Uint8Array(0));
+    return attributeNumber(options.get(BPF.id));
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Has a filter run another program. Throws SyscallError, with code ENOENT where there is no filter. */
 export function changeFilter(
   socket: RouteSocket,
   filter: Filter,
   program: AttachableProgram,
 ): void {
-  setFilter(socket, filter, program, NetlinkFlag.CREATE);
+  setFilter(socket, filter, program, 0);
 }
 
 /** Removes a filter. Throws SyscallError. */

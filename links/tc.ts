@@ -1,11 +1,14 @@
 /**
  * Attaches traffic control programs by netlink, to any kernel: a clsact queueing discipline, and a filter that runs the program and
- * takes its verdict (direct action). It removes what it made and nothing else.
+ * takes its verdict (direct action). It changes and removes the filter that it made, which it tells from others by its place and its
+ * program, and the queueing discipline, where it made that and nobody has a filter in it.
  *
  * @module
  */
 
+import { SyscallError } from "../src/error.ts";
 import { checkOptions, shown } from "../src/options.ts";
+import { programInfo } from "../src/program-info.ts";
 import { NetlinkFlag, type RouteSocket } from "../src/sys/netlink.ts";
 import { writeAttributes } from "../src/sys/netlink-message.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
@@ -21,6 +24,7 @@ import {
   isGone,
   makeFilter,
   PARENTS,
+  programOf,
   removeFilter,
   tcmsg,
 } from "./tc-filter.ts";
@@ -44,10 +48,11 @@ const TCA_KIND = 1;
 /** `TC_H_CLSACT`, include/uapi/linux/pkt_sched.h. */
 const CLSACT = 0xffff_fff1;
 const CLSACT_HANDLE = 0xffff_0000;
+const ENOLINK = 67;
 
 /**
- * Attaches a program of type sched_cls to packets that an interface takes in or sends, Linux 4.5 (direct action with `clsact`). The
- * program returns `TC_ACT_OK` (0), `TC_ACT_SHOT` (2)…; it stays when this process ends without closing the link. `tcx` does it with
+ * Attaches a program of type sched_cls to packets that an interface takes in or sends, Linux 4.13 (`clsact`, and numbers of programs).
+ * The program returns `TC_ACT_OK` (0), `TC_ACT_SHOT` (2)…; it stays when this process ends without closing the link. `tcx` does it with
  * links, Linux 6.6.
  *
  * @throws TargetError with suggestions for an interface that is not there; SyscallError such as EPERM without CAP_NET_ADMIN, ENOENT
@@ -84,8 +89,9 @@ export function attachTc(
   try {
     madeQdisc = makeQdisc(socket, place);
     const wanted = { index: place.index, parent: PARENTS[direction], priority, handle };
+    const { id } = programInfo(program.fd);
     const filter = makeFilter(socket, wanted, program);
-    const attachment = new Attachment(socket, filter, place, madeQdisc);
+    const attachment = new Attachment(socket, filter, id, place, madeQdisc);
     return new Link({
       kind: "tc",
       description,
@@ -101,16 +107,28 @@ export function attachTc(
   }
 }
 
-/** A filter that runs a program. */
+/**
+ * A filter that runs a program. The kernel takes requests for whatever filter is at a place, so it is asked first which program that
+ * runs: one of somebody else who comes in between, or who attached the same program there, cannot be told from ours.
+ */
 class Attachment {
   readonly #socket: RouteSocket;
   readonly #filter: Filter;
+  /** The number of its program. */
+  #program: number;
   readonly #place: NetworkInterface;
   readonly #madeQdisc: boolean;
 
-  constructor(socket: RouteSocket, filter: Filter, place: NetworkInterface, madeQdisc: boolean) {
+  constructor(
+    socket: RouteSocket,
+    filter: Filter,
+    program: number,
+    place: NetworkInterface,
+    madeQdisc: boolean,
+  ) {
     this.#socket = socket;
     this.#filter = filter;
+    this.#program = program;
     this.#place = place;
     this.#madeQdisc = madeQdisc;
   }
@@ -119,7 +137,7 @@ class Attachment {
     const filter = this.#filter;
     const doing = `remove the filter of ${this.#place.name}`;
     try {
-      removeFilter(this.#socket, filter, doing);
+      if (this.#isThere(doing)) removeFilter(this.#socket, filter, doing);
     } catch (error) {
       if (!isGone(error)) throw error;
     }
@@ -133,12 +151,24 @@ class Attachment {
         `${doing}: tc replaces whatever program the filter has, so none can be expected`,
       );
     }
+    const { id } = programInfo(next.fd);
+    if (!this.#isThere(doing)) throw goneError(doing);
     try {
       changeFilter(this.#socket, this.#filter, next);
+      this.#program = id;
     } catch (error) {
-      throw reasonOf(error, doing);
+      throw failedWith(error, "ENOENT") ? goneError(doing, error) : reasonOf(error, doing);
     }
   }
+
+  #isThere(doing: string): boolean {
+    return programOf(this.#socket, this.#filter, doing) === this.#program;
+  }
+}
+
+function goneError(doing: string, cause?: unknown): SyscallError {
+  const why = "the filter has gone, or somebody put another in its place";
+  return new SyscallError(`${doing} (${why})`, { errno: ENOLINK, syscall: "netlink", cause });
 }
 
 /** Whether there was none. */

@@ -27,7 +27,7 @@ import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { resolveBinary } from "./library.ts";
 import { Link } from "./link.ts";
 import { attachEach, wantedAttachType } from "./probe-group.ts";
-import { attachUprobe } from "./uprobe.ts";
+import { attachAt, offsetText } from "./uprobe.ts";
 
 /** Where in a file to attach, and for whom. */
 export interface UprobeMultiOptions {
@@ -120,10 +120,10 @@ export function attachUprobeMulti(
   const counters = perPlace(options.refCtrOffsets, "reference counters");
   const oneByOne = () =>
     attachEach(offsets, [kind, description], (offset, index) => {
-      const place = { offset, retprobe, ...(pid === undefined ? {} : { pid }) };
+      const place = { path, offset, text: offsetText(path, offset) };
       const extras = { cookie: cookies?.[index] ?? 0n, refCtrOffset: counters?.[index] ?? 0n };
-      const where = typeof file === "string" ? path : file;
-      return attachUprobe(program, where, { ...place, ...extras }, kernel);
+      const single = { retprobe, ...(pid === undefined ? {} : { pid }), ...extras };
+      return attachAt(program, place, single, kernel);
     });
   if (program.attachType === 0 && !isSession) return oneByOne();
   const multi = {

@@ -33,7 +33,7 @@ export interface UprobeOptions {
   symbol?: string;
   /** Address of an instruction as the file has it (as `nm` and `objdump` print it), instead of a symbol. */
   address?: bigint | number;
-  /** Bytes after the symbol, within the function, or after the address; with neither, the offset in the file, which must be of code. Default 0. */
+  /** Bytes after the symbol, within the function, or after the address; with neither, the offset in the file, which in ELF files must be of code. Default 0. */
   offset?: bigint | number;
   /** Run the program when the function returns; `offset` must be 0 then, so that the probe is at the function's start. */
   retprobe?: boolean;
@@ -92,7 +92,17 @@ export function attachUprobe(
   requireBooleans("uprobe", options, ["retprobe", "tracefs"]);
   requireType(program, [ProgramType.KPROBE], "uprobe");
   const cookie = unsigned64(options.cookie ?? 0, "cookie");
-  const place = uprobePlace(file, options);
+  return attachAt(program, uprobePlace(file, options), { ...options, cookie }, kernel);
+}
+
+/** The same at a place that is known to be one: neither the file nor the options that name it are looked at. */
+export function attachAt(
+  program: AttachableProgram,
+  place: UprobePlace,
+  options: UprobeOptions,
+  kernel: KernelCalls,
+): Link {
+  const cookie = unsigned64(options.cookie ?? 0, "cookie");
   const opened = openUprobe(program, place, options, kernel);
   return attachToEvent(
     program,
@@ -100,6 +110,11 @@ export function attachUprobe(
     uprobeAttachment(place, options, cookie, opened),
     kernel,
   );
+}
+
+/** How messages name a byte of a file. */
+export function offsetText(path: string, offset: number): string {
+  return `${path} at offset 0x${offset.toString(16)}`;
 }
 
 /** Resolves what a caller said to a file and an offset in it. Throws as {@link uprobe}. */
@@ -125,7 +140,7 @@ export function uprobePlace(file: string | Executable, options: UprobeOptions): 
   const path = typeof target.file === "string" ? resolveBinary(target.file, pid) : target.file.path;
   if (symbol === undefined && address === undefined) {
     requireCode(target.file === file ? file : path, path, [offset]);
-    return { path, offset, text: `${path} at offset 0x${offset.toString(16)}` };
+    return { path, offset, text: offsetText(path, offset) };
   }
   const executable = typeof target.file === "string" ? Executable.open(path) : target.file;
   const after = offset === 0 ? "" : `+0x${offset.toString(16)}`;

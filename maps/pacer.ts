@@ -140,6 +140,11 @@ export class Pacer {
 
   #shortly(milliseconds: number): void {
     this.#stopWatching();
+    if (Poller.shared().asksByTimer) {
+      // The end of a short pause would be seen with the timer that asks, a millisecond later or two.
+      this.#soon();
+      return;
+    }
     try {
       this.#shortTimer ??= new ShortTimer(() => {
         this.#isShort = false;

@@ -404,13 +404,13 @@ function leftovers({ pins, probes, orphanedProbes, orphanedRoutes }: Facts): Che
   const advice: string[] = [];
   if (probe !== undefined) {
     advice.push(
-      `${orphanedProbes.length} probes of processes that were killed stay until somebody removes them: ` +
+      `${orphanedProbes.length} probes of processes that have ended stay until somebody removes them: ` +
         `\`ebpf doctor --fix\`, or \`echo -:${probe.name} >> /sys/kernel/tracing/${probe.list}\``,
     );
   }
   if (route !== undefined) {
     advice.push(
-      `${orphanedRoutes.length} routes of processes that were killed run their programs until somebody removes them: ` +
+      `${orphanedRoutes.length} routes of processes that have ended run their programs until somebody removes them: ` +
         `\`ebpf doctor --fix\`, or \`ip route del ${route.to} table ${route.table}\``,
     );
   }

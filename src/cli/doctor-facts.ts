@@ -78,7 +78,7 @@ export interface Facts {
 /** By perf events (Linux 4.17), or by writing to a file of tracefs. */
 export type ProbeWay = "perf" | "tracefs";
 
-/** A probe in tracefs whose maker was killed. */
+/** A probe in tracefs whose maker has ended. */
 export interface OrphanedProbe {
   readonly list: ProbeList;
   readonly name: string;

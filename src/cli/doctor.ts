@@ -5,12 +5,11 @@
  * @module
  */
 
-import { removeLeftRoute } from "../../links/route-leftovers.ts";
-import { removeTracefsProbe } from "../../links/tracefs-removal.ts";
 import { type Command, CommandError, readArguments } from "./command.ts";
 import { type Check, type CheckState, capabilityNames, judgeFacts } from "./doctor-checks.ts";
 import { collectFacts } from "./doctor-facts.ts";
-import { plain, printJson, printText, say } from "./output.ts";
+import { removeLeftovers } from "./doctor-fix.ts";
+import { plain, printJson, printText } from "./output.ts";
 
 const MARKS: Readonly<Record<CheckState, string>> = {
   ok: "ok",
@@ -19,7 +18,7 @@ const MARKS: Readonly<Record<CheckState, string>> = {
   unknown: "?",
 };
 
-/** Prints what was found; the exit code is 1 when there are problems. */
+/** Prints what was found; the exit code is 1 when there are problems, or something could not be removed. */
 export const doctor: Command = async (args) => {
   const { values, positionals } = readArguments(args, {
     json: { type: "boolean" },
@@ -29,19 +28,13 @@ export const doctor: Command = async (args) => {
     throw new CommandError(`doctor takes no arguments, and there is ${positionals[0]}`);
   }
   let facts = collectFacts();
+  let failed = 0;
   if (values.fix === true && facts.orphanedProbes.length + facts.orphanedRoutes.length > 0) {
-    for (const { list, name } of facts.orphanedProbes) {
-      removeTracefsProbe(list, name);
-      say(`removed probe ${name}, which a killed process left`);
-    }
-    for (const route of facts.orphanedRoutes) {
-      removeLeftRoute(route);
-      say(`removed the route to ${plain(route.to)}, which a killed process left`);
-    }
+    failed = removeLeftovers(facts);
     facts = collectFacts();
   }
   const checks = judgeFacts(facts);
-  const ok = checks.every(({ state }) => state !== "problem");
+  const ok = failed === 0 && checks.every(({ state }) => state !== "problem");
   if (values.json === true) {
     const { release, capabilities, config } = facts;
     printJson({

@@ -170,10 +170,11 @@ is there, not there, or unknown, with the reason. Needs Linux; without root or C
     usage: "doctor",
     does: "say why loading or attaching would fail here, and what to do about it",
     details: `  --fix            remove the probes in tracefs, and the routes of this network namespace, that
-                   killed processes left
+                   processes that have ended left
   --json           one JSON value
 
-Looks at privileges, mounts, settings and configuration of the kernel. Exit code 1 when there are problems.
+Looks at privileges, mounts, settings and configuration of the kernel. Exit code 1 when there are problems,
+or --fix could not remove something.
 `,
   },
   prog: {

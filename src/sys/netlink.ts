@@ -76,14 +76,15 @@ export class RouteSocket implements Disposable {
   /**
    * Sends one message and waits for its answers; `doing` starts the message of an error, such as `attach count to eth0`. Throws
    * SyscallError, whose message holds what the kernel said besides its errno; BpfError with code `ERR_NETLINK` where what a dump lists
-   * changes again and again. Answers that `isWanted` says no to are not kept, of lists that may be long.
+   * changes again and again. Answers that `isWanted` says no to are not kept, of lists that may be long; it is
+   * told how many have been kept of the list, which starts anew when the list does.
    */
   request(
     type: number,
     flags: number,
     parts: readonly Uint8Array[],
     doing: string,
-    isWanted: (answer: NetlinkAnswer) => boolean = () => true,
+    isWanted: (answer: NetlinkAnswer, kept: number) => boolean = () => true,
   ): NetlinkAnswer[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const answers = this.#ask(type, flags, parts, doing, isWanted);
@@ -101,7 +102,7 @@ export class RouteSocket implements Disposable {
     flags: number,
     parts: readonly Uint8Array[],
     doing: string,
-    isWanted: (answer: NetlinkAnswer) => boolean,
+    isWanted: (answer: NetlinkAnswer, kept: number) => boolean,
   ): NetlinkAnswer[] | undefined {
     const body = concatenate(parts);
     const message = new Uint8Array(new ArrayBuffer(HEADER + body.length));
@@ -144,7 +145,7 @@ export class RouteSocket implements Disposable {
   #receive(
     sequence: number,
     doing: string,
-    isWanted: (answer: NetlinkAnswer) => boolean,
+    isWanted: (answer: NetlinkAnswer, kept: number) => boolean,
   ): NetlinkAnswer[] | undefined {
     const answers: NetlinkAnswer[] = [];
     let isInterrupted = false;
@@ -178,7 +179,7 @@ export class RouteSocket implements Disposable {
           });
         }
         const answer = { type, payload };
-        if (isWanted(answer)) answers.push(answer);
+        if (isWanted(answer, answers.length)) answers.push(answer);
       }
     }
   }

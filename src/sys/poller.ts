@@ -67,6 +67,11 @@ export class Poller {
     return Poller.#shared;
   }
 
+  /** Whether what can be read is seen when a timer asks, some milliseconds later; known while there are watches. */
+  get asksByTimer(): boolean {
+    return this.#waker?.isTimer === true;
+  }
+
   /**
    * Calls `onReadable` on the event loop while `fd` can be read, until the watch or the descriptor
    * is closed. An exception of the callback reaches `uncaughtException`; the watch goes on. Throws

@@ -52,11 +52,6 @@ export class ShortTimer {
     this.#set(Math.max(1, Math.round(milliseconds * NANOSECONDS)));
   }
 
-  /** Takes a {@link start} back. */
-  stop(): void {
-    this.#set(0);
-  }
-
   ref(): void {
     this.#watch.ref();
   }

@@ -14,6 +14,8 @@ import { inMainThread } from "./thread.ts";
 
 /** What calls back. */
 export interface Waker {
+  /** It asks now and then, so that what is there is seen some time later. */
+  readonly isTimer: boolean;
   ref(): void;
   unref(): void;
   close(): void;
@@ -55,6 +57,7 @@ function pollWaker(
   openHandles.add(handle);
   handle.unref();
   return {
+    isTimer: false,
     // After close these would crash: the set says whether it is open.
     ref: () => openHandles.has(handle) && handle.ref(),
     unref: () => openHandles.has(handle) && handle.unref(),
@@ -99,6 +102,7 @@ export function socketWaker(epoll: number, wake: () => boolean): Waker | undefin
     return undefined;
   }
   return {
+    isTimer: false,
     ref: () => isOpen && socket.ref(),
     unref: () => isOpen && socket.unref(),
     close: end,
@@ -120,6 +124,7 @@ export function timerWaker(wake: () => boolean): Waker {
   };
   let timer = start();
   return {
+    isTimer: true,
     ref: () => {
       referenced = true;
       timer.ref();

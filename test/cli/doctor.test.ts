@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { lwt } from "../../links/lwt.ts";
 import { leftRoutes } from "../../links/route-leftovers.ts";
+import { DELETE_ROUTE } from "../../links/route-message.ts";
 import { checkText } from "../../src/cli/doctor.ts";
 import { type Check, capabilityNames, judgeFacts } from "../../src/cli/doctor-checks.ts";
 import { CONFIG_OPTIONS } from "../../src/cli/doctor-config.ts";
@@ -17,7 +18,10 @@ import {
   memlock,
   orphans,
 } from "../../src/cli/doctor-facts.ts";
+import { removeLeftovers } from "../../src/cli/doctor-fix.ts";
+import { SyscallError } from "../../src/error.ts";
 import type { FeatureAnswer } from "../../src/features/index.ts";
+import { RouteSocket } from "../../src/sys/netlink.ts";
 import { tracefs } from "../../src/sys/paths.ts";
 import { ProgramType } from "../../src/uapi.ts";
 import { ebpf } from "../helper/cli.ts";
@@ -302,6 +306,68 @@ test("a refusal leads to the lines that may explain it, and to none that say ok"
   assert.match(adviceFor({ load: refused }).advice ?? "", /another machine is needed$/);
 });
 
+/** What a body writes to stderr. */
+function said(body: () => void): string {
+  const { write } = process.stderr;
+  let text = "";
+  process.stderr.write = (chunk: string | Uint8Array) => {
+    text += String(chunk);
+    return true;
+  };
+  try {
+    body();
+  } finally {
+    process.stderr.write = write;
+  }
+  return text;
+}
+
+test("what cannot be removed keeps nothing else, and is told with what it takes", () => {
+  const fail = (code: string, errno: number) => {
+    throw new SyscallError("remove it", { errno, syscall: code });
+  };
+  const removed: string[] = [];
+  const left = {
+    orphanedProbes: [
+      { list: "uprobe_events", name: "ebpf/probe_1_a" },
+      { list: "uprobe_events", name: "ebpf/probe_1_b" },
+      { list: "uprobe_events", name: "ebpf/probe_1_c" },
+    ],
+    orphanedRoutes: ["10.1.0.0/16", "10.2.0.0/16"].map((to) => ({
+      to,
+      table: 254,
+      name: "x",
+      message: [],
+    })),
+  } as const;
+  const stderr = said(() => {
+    const failed = removeLeftovers(left, {
+      probe: ({ name }) => {
+        if (name.endsWith("a")) fail("write", 13);
+        if (name.endsWith("b")) fail("write", 16);
+        removed.push(name);
+      },
+      route: ({ to }) => {
+        if (to === "10.1.0.0/16") fail("netlink", 1);
+        removed.push(to);
+      },
+    });
+    // Of something in use nobody would say that it was left behind.
+    assert.is(failed, 2);
+  });
+  assert.equal(removed, ["ebpf/probe_1_c", "10.2.0.0/16"]);
+  const lines = stderr.split("\n");
+  assert.match(lines[0]!, /^cannot remove probe ebpf\/probe_1_a \(it takes root, .*EACCES/);
+  assert.match(lines[1]!, /^left probe ebpf\/probe_1_b alone: something still uses it/);
+  assert.match(lines[2]!, /^removed probe ebpf\/probe_1_c, which a process that has ended left$/);
+  assert.match(
+    lines[3]!,
+    /^cannot remove the route to 10\.1\.0\.0\/16 \(it takes CAP_NET_ADMIN.*EPERM/,
+  );
+  assert.match(lines[4]!, /^removed the route to 10\.2\.0\.0\/16/);
+  assert.is(lines.length, 6);
+});
+
 test("misuse is refused by name", () => {
   const { code, stderr } = ebpf(["doctor", "me"]);
   assert.is(code, 2);
@@ -310,7 +376,7 @@ test("misuse is refused by name", () => {
 
 kernelTest(
   test,
-  "probes that a killed process left are found, and removed with --fix",
+  "probes that an ended process left are found, and removed with --fix",
   async () => {
     using target = writeTargetProgram();
     const file = `${tracefs()}/uprobe_events`;
@@ -334,9 +400,26 @@ kernelTest(
     const fixed = await ebpfHere(["doctor", "--fix"]);
     assert.match(fixed.stderr, new RegExp(`removed probe ${name}`));
     assert.equal(lines(), before);
-    assert.not.match(fixed.stdout, /processes that were killed/);
+    assert.not.match(fixed.stdout, /processes that have ended/);
   },
 );
+
+/** Runs a body while the kernel refuses to remove one route. */
+async function refusingFirstRemoval<T>(body: () => Promise<T>): Promise<T> {
+  const { request } = RouteSocket.prototype;
+  let refusals = 0;
+  RouteSocket.prototype.request = function (type, flags, parts, doing, isWanted) {
+    if (type === DELETE_ROUTE && refusals++ === 0) {
+      throw new SyscallError(doing, { errno: 1, syscall: "netlink" });
+    }
+    return request.call(this, type, flags, parts, doing, isWanted);
+  };
+  try {
+    return await body();
+  } finally {
+    RouteSocket.prototype.request = request;
+  }
+}
 
 /** Runs a body as if this were a process that has ended since: starting one that puts programs on routes takes guests seconds. */
 function asEndedProcess<T>(body: () => T): T {
@@ -351,7 +434,7 @@ function asEndedProcess<T>(body: () => T): T {
 
 kernelTest(
   test,
-  "routes that a killed process left are found, and removed with --fix; those of others stay",
+  "routes that an ended process left are found, and removed with --fix; those of others stay",
   { needs: "programs of routes", config: "CONFIG_LWTUNNEL_BPF" },
   async () => {
     await inOwnNetwork(async () => {
@@ -363,16 +446,20 @@ kernelTest(
       );
       const left = () => leftRoutes().map(({ to, table }) => `${to} ${table}`);
       assert.equal(left(), ["10.9.0.0/24 254", "fd09::/64 254"]);
-      const found = await ebpfHere(["doctor"]);
+      const tried = await refusingFirstRemoval(() => ebpfHere(["doctor", "--fix"]));
+      assert.is(tried.code, 1);
       assert.match(
-        found.stdout,
-        /2 routes of processes that were killed .*`ip route del 10\.9\.0\.0\/24/,
+        tried.stderr,
+        /^cannot remove the route to 10\.9\.0\.0\/24 \(it takes CAP_NET_ADMIN.*EPERM.*\nremoved the route to fd09::\/64/,
       );
+      assert.match(
+        tried.stdout,
+        /1 routes of processes that have ended .*`ip route del 10\.9\.0\.0\/24/,
+      );
+      assert.equal(left(), ["10.9.0.0/24 254"]);
       const fixed = await ebpfHere(["doctor", "--fix"]);
-      assert.match(
-        fixed.stderr,
-        /removed the route to 10\.9\.0\.0\/24.*\n.*removed the route to fd09::\/64/,
-      );
+      assert.is(fixed.code, fixed.stdout.includes("PROBLEM ") ? 1 : 0);
+      assert.match(fixed.stderr, /^removed the route to 10\.9\.0\.0\/24, which a process that has/);
       assert.equal(left(), []);
       assert.throws(
         () => lwt(counter.program, "10.9.0.0/24", { ...on, metric: 7 }),

@@ -14,7 +14,7 @@ import { ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { hostTest, type KernelNeeds, kernelTest } from "../helper/kernel.ts";
 import { Counter } from "./counter.ts";
-import { hasCode, isA } from "./errors.ts";
+import { hasCode, isA, isSyscall } from "./errors.ts";
 import { addAddress, eventually, indexOf, inOwnNetwork, makeVeth } from "./network.ts";
 
 const test = suite("links/lwt");
@@ -121,35 +121,110 @@ kernelTest(test, "the same route of another metric is left alone", NEEDS, async 
   }
 });
 
-/** Removes the route to a prefix of 24 or 64 bits that comes first, whoever made it. */
-function removeFirst(to: string): void {
+/** `NLM_F_APPEND`. */
+const APPEND = 0x800;
+
+/** Somebody's request about routes to a prefix: RTM_NEWROUTE 24, RTM_DELROUTE 25; `scope` and `type` as in `struct rtmsg`. */
+function askRoute(
+  request: number,
+  flags: number,
+  to: string,
+  [scope, type]: readonly [scope: number, type: number],
+  more: NetlinkAttribute[],
+): void {
   const [address = "", bits] = to.split("/");
   const bytes = parseAddress(address)!;
-  const header = Uint8Array.of(bytes.length === 4 ? 2 : 10, Number(bits), 0, 0, 254, 0, 255, 0);
   const message = new Uint8Array(12);
-  message.set(header);
+  message.set([bytes.length === 4 ? 2 : 10, Number(bits), 0, 0, 254, 4, scope, type]);
+  const attributes = writeAttributes([[1, bytes], ...more]);
   using socket = new RouteSocket();
-  socket.request(25, 0, [message, writeAttributes([[1, bytes]])], `remove ${to}`);
+  socket.request(request, flags, [message, attributes], `${request} ${to}`);
 }
+
+/** Removes the route to a prefix that comes first, whoever made it; whether there was any. */
+function removeFirst(to: string): boolean {
+  try {
+    askRoute(25, 0, to, [255, 0], []);
+    return true;
+  } catch (error) {
+    if (hasCode("ESRCH")(error)) return false;
+    throw error;
+  }
+}
+
+/** Makes a local route over `lo` as `ip route` does, with no program and the metric that ours have. */
+function makeForeign(to: string, flags: number = NetlinkFlag.EXCL): void {
+  askRoute(24, NetlinkFlag.CREATE | flags, to, [254, 2], [[4, indexOf("lo")]]);
+}
+
+kernelTest(test, "what somebody puts in the place of the route is theirs", NEEDS, async () => {
+  await assertNothingLeft(async () => {
+    await inOwnNetwork(() => {
+      for (const to of ["10.9.0.0/24", "fd09::/64"]) {
+        using packets = counter(ProgramType.LWT_OUT);
+        using own = lwt(packets.program, to, { interface: "lo", type: "local" });
+        assert.ok(removeFirst(to));
+        assert.throws(() => own.update(packets.program), hasCode("ENOLINK"));
+        assert.not(removeFirst(to), `${to} was not made again`);
+        makeForeign(to);
+        assert.throws(() => own.update(packets.program), /somebody put another in its place/);
+        own.close();
+        assert.ok(removeFirst(to), `${to} is left alone`);
+        assert.not(removeFirst(to));
+      }
+    });
+  });
+});
+
+kernelTest(test, "what somebody puts beside the route is theirs", NEEDS, async () => {
+  await inOwnNetwork(() => {
+    using packets = counter(ProgramType.LWT_OUT);
+    // Routes of IPv4 are put before those of the same metric, routes of IPv6 behind.
+    for (const to of ["10.9.0.0/24", "fd09::/64"]) {
+      using own = lwt(packets.program, to, { interface: "lo", type: "local" });
+      makeForeign(to, to.includes(":") ? APPEND : 0);
+      if (to.includes(":")) own.update(packets.program);
+      else
+        assert.throws(() => own.update(packets.program), isSyscall("EEXIST", /stands before it/));
+      own.close();
+      assert.ok(removeFirst(to), `${to} is left alone`);
+      assert.not(removeFirst(to), `ours to ${to} has gone`);
+    }
+    // Of next hops with one metric the kernel makes one route.
+    makeVeth("veth0", "veth1");
+    const to = "fd08::/64";
+    using own = lwt(packets.program, to, { interface: "veth0", via: "fe80::1" });
+    const other: NetlinkAttribute[] = [
+      [4, indexOf("veth0")],
+      [5, parseAddress("fe80::2")!],
+      [6, 1024],
+    ];
+    askRoute(24, NetlinkFlag.CREATE | APPEND, to, [0, 1], other);
+    assert.throws(() => own.update(packets.program), hasCode("EEXIST"));
+    own.close();
+    askRoute(25, 0, to, [255, 0], other);
+    assert.not(removeFirst(to), "ours has gone");
+  });
+});
 
 kernelTest(test, "a route that somebody removed takes no other with it", NEEDS, async () => {
   await assertNothingLeft(async () => {
-    for (const to of ["10.9.0.0/24", "fd09::/64"]) {
-      await inOwnNetwork(async () => {
-        using packets = counter(ProgramType.LWT_OUT);
+    await inOwnNetwork(async () => {
+      using packets = counter(ProgramType.LWT_OUT);
+      for (const to of ["10.9.0.0/24", "fd09::/64"]) {
         using other = counter(ProgramType.LWT_OUT);
         const rest: LwtOptions = { interface: "lo", type: "local" };
         using own = lwt(packets.program, to, rest);
         own.update(packets.program);
-        // Its program has the same name, and all but the metric is the same.
-        using _other = lwt(other.program, to, { ...rest, metric: 2000 });
         removeFirst(to);
+        // Its program has the same name, and all else is the same, too.
+        using _other = lwt(other.program, to, rest);
         own.close();
         await send(to.replace(/0?\/.*/, "1"));
         assert.ok(await eventually(() => other.count === 1), to);
         assert.is(packets.count, 0);
-      });
-    }
+      }
+    });
   });
 });
 

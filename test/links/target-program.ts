@@ -7,7 +7,7 @@
  * @module
  */
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileType, Machine, SectionFlag, SegmentType, SymbolType } from "../../elf/index.ts";
@@ -176,4 +176,13 @@ export function writeTargetProgram({ nops = 0 }: { nops?: number } = {}): Target
 
 function word(value: number): number[] {
   return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >>> 24) & 0xff];
+}
+
+/** Writes the same file next to it, without a segment that is run. */
+export function writeDataOnly({ path }: TargetProgram): string {
+  const bytes = readFileSync(path);
+  // `p_flags` of the first program header: PF_R.
+  bytes[64 + 4] = 4;
+  writeFileSync(`${path}.data`, bytes);
+  return `${path}.data`;
 }

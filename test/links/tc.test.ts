@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { interfaceHeader } from "../../links/interface.ts";
 import type { Link } from "../../links/link.ts";
 import { attachTc, type TcOptions, tc } from "../../links/tc.ts";
+import { PARENTS, tcmsg } from "../../links/tc-filter.ts";
 import { alu, load } from "../../src/asm/index.ts";
 import { SyscallError, UnsupportedError } from "../../src/error.ts";
 import { type NetlinkAnswer, NetlinkFlag, RouteSocket } from "../../src/sys/netlink.ts";
@@ -22,6 +23,7 @@ const CLSACT: KernelNeeds = {
 const DATAGRAM = 14n + 20n + 8n + 7n;
 /** include/uapi/linux/rtnetlink.h. */
 const NEW_FILTER = 44;
+const DELETE_FILTER = 45;
 const GET_FILTER = 46;
 
 /** Counts packets, keeps the length of the last, and lets the next filter decide (`TC_ACT_UNSPEC`). */
@@ -84,6 +86,36 @@ for (const direction of ["ingress", "egress"] as const) {
     );
   }
 }
+
+/** `tc filter del dev lo ingress`: all of them. */
+function removeFilters(): void {
+  using socket = new RouteSocket();
+  const where = tcmsg({ index: indexOf("lo"), handle: 0, parent: PARENTS.ingress, info: 0 });
+  socket.request(DELETE_FILTER, 0, [where], "remove all filters");
+}
+
+kernelTest(test, "a filter that took the place of one that was removed stays", CLSACT, async () => {
+  await assertNothingLeft(async () => {
+    await inOwnNetwork(async () => {
+      using first = counter();
+      using second = counter();
+      const removed = tc(first.program, "lo", { direction: "ingress" });
+      removeFilters();
+      assert.throws(() => removed.update(first.program), hasCode("ENOLINK"));
+      await sendDatagram();
+      assert.is(first.count, 0, "it was not made again");
+      const there = tc(second.program, "lo", { direction: "ingress" });
+      assert.throws(() => removed.update(first.program), /somebody put another in its place/);
+      removed.close();
+      await sendDatagram();
+      assert.equal([first.count, second.count], [0, 1]);
+      there.close();
+      await sendDatagram();
+      assert.is(second.count, 1);
+      assert.ok(disciplines().includes("clsact"), "the second did not make it");
+    });
+  });
+});
 
 type Request = Parameters<RouteSocket["request"]>;
 

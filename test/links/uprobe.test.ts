@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Executable } from "../../links/executable.ts";
@@ -17,7 +17,12 @@ import { slowCloses } from "../sys/slow-closes.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
 import { isA, isTarget } from "./errors.ts";
 import { kernelBefore515, kernelWithoutUnits } from "./old-kernel.ts";
-import { RETURNED, type TargetProgram, writeTargetProgram } from "./target-program.ts";
+import {
+  RETURNED,
+  type TargetProgram,
+  writeDataOnly,
+  writeTargetProgram,
+} from "./target-program.ts";
 
 const test = suite("links/uprobe");
 const type = ProgramType.KPROBE;
@@ -345,11 +350,9 @@ kernelTest(test, "explains places that are not there", () => {
     attach(target.path, { offset: 2 ** 40 }),
     /offset 0x10000000000 is outside the file/,
   );
-  const script = `${target.path}.js`;
-  writeFileSync(script, "export {};\n");
   assert.throws(
-    attach(script, { offset: 4 }),
-    isTarget("ERR_TARGET", /target\.js at offset 0x4: it is no ELF file/),
+    attach(writeDataOnly(target), { offset: 200 }),
+    isTarget("ERR_TARGET", /target\.data at offset 0xc8: the file has no executable segment/),
   );
   assert.throws(
     attach(target.path, { address: 4 }),

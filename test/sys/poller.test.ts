@@ -246,11 +246,7 @@ hostTest(test, "pauses may be shorter than a millisecond", async () => {
   let calls = 0;
   expired = () => calls++;
   timer.start(0.1);
-  timer.stop();
-  await sleep(5);
-  assert.is(calls, 0, "it was taken back");
-  timer.start(0.1);
-  await until(() => calls > 0, "it may be started again");
+  await until(() => calls > 0, "a call");
   await sleep(5);
   assert.is(calls, 1, "once for each start");
   timer.start(0.1);

@@ -1,0 +1,51 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Turn } from "../../maps/pace.ts";
+import { Pacer } from "../../maps/pacer.ts";
+import { native } from "../../src/sys/ffi.ts";
+import { hostTest } from "../helper/kernel.ts";
+import { openRing } from "../sys/programs.ts";
+
+const test = suite("maps/pacer");
+
+/** A look that found so many records that the ring is left alone for a pause. */
+const CROWD: Turn = { records: 1_000_000, unfinished: false, stalled: false, filled: 0 };
+
+/** Milliseconds between looks, the least first, at a ring that is left alone for a fifth of one. */
+async function shortPauses(): Promise<number[]> {
+  const ring = openRing();
+  const pacer = new Pacer([ring.map], { pause: 0.2, keepAlive: true });
+  const found: number[] = [];
+  for (let look = 0; look < 15; look++) {
+    const start = performance.now();
+    await new Promise<void>((resolve) => pacer.wait(CROWD, resolve));
+    found.push(performance.now() - start);
+  }
+  pacer.close();
+  ring.close();
+  return found.sort((a, b) => a - b);
+}
+
+hostTest(test, "a pause may be shorter than the timers of Node", async () => {
+  const [least = 0] = await shortPauses();
+  assert.ok(least >= 0.2 && least < 0.9, `${least} ms`);
+});
+
+hostTest(
+  test,
+  "no short pause becomes a long one where a timer asks for what is there",
+  async () => {
+    const functions = native() as { poll: unknown };
+    const { poll } = functions;
+    functions.poll = undefined;
+    try {
+      // By the timer of the kernel none would be.
+      const [least = 1] = await shortPauses();
+      assert.ok(least < 0.2, `${least} ms`);
+    } finally {
+      functions.poll = poll;
+    }
+  },
+);
+
+test.run();
