@@ -8,13 +8,13 @@
  * @module
  */
 
-import { debuglog } from "node:util";
-
 interface Origin {
   readonly what: string;
   readonly stack: string;
 }
 
+/** Importing this module of Node makes all that it lists, which takes 3 ms since Node 22. */
+const { debuglog } = process.getBuiltinModule("node:util");
 const enabled: boolean = debuglog("ebpf").enabled;
 const registry: FinalizationRegistry<Origin> | undefined = enabled
   ? new FinalizationRegistry(report)

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CommandError } from "../../src/cli/command.ts";
@@ -74,7 +74,8 @@ kernelTest(test, "list, show and dump tell of a loaded program", async () => {
   assert.is(stderr, "");
   const shown = (await ebpfHere(["prog", "show", String(id)])).stdout;
   assert.match(shown, new RegExp(`^program ${id} add\n(?:  .*\n)*  tag: ${listed.tag}\n`));
-  assert.match(shown, new RegExp(`^  held_by: .*node\\S*\\(${process.pid}\\)`, "m"));
+  const name = readFileSync("/proc/self/comm", "utf8").trim();
+  assert.match(shown, new RegExp(`^  held_by: .*${name}\\S*\\(${process.pid}\\)`, "m"));
 });
 
 kernelTest(test, "what is not there, and what is something else, is refused by name", async () => {

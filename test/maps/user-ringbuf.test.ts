@@ -302,8 +302,8 @@ kernelTest(test, "closing gives up what was reserved, which would hold up others
   other.close();
   assert.throws(() => reserved.submit(), hasCode("ERR_CLOSED"));
   reserved.discard();
-  // Memory that somebody kept is harmless.
-  bytes.fill(1);
+  // Memory that somebody kept is harmless, or has gone where Node can take it away (22).
+  if (bytes.length > 0) bytes.fill(1);
   assert.ok(ring.write(recordOf(2, 24)));
   assert.is(program.run(), 2);
   assert.equal(program.seen(), [seenOf(1, 24), seenOf(2, 24)]);

@@ -141,7 +141,9 @@ kernelTest(
       batchSize: 50,
       flags: RunFlags.XDP_LIVE_FRAMES,
     });
-    assert.is(bpf.variables.runs.get(), 300n);
+    // A run that a signal ends is begun again, after batches that have gone.
+    const runs = Number(bpf.variables.runs.get());
+    assert.ok(runs >= 300 && runs % 50 === 0, `${runs} runs`);
     const error = refused(bpf.programs.drop, { data: PACKET, batchSize: 64 });
     assert.match(error.message, /live frames are of XDP programs, with that flag, 256 at a time/);
   },
