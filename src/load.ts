@@ -26,7 +26,7 @@ import type { ObjectSpec, ProgramSpec } from "./spec/index.ts";
 import { requireKnownMembers } from "./spec/known-members.ts";
 import type { ProgramLoadAttributes, programLoadAsync } from "./sys/bpf.ts";
 import type { FileDescriptor } from "./sys/fd.ts";
-import { release } from "./sys/kernel.ts";
+import { versionCode } from "./sys/kernel.ts";
 import { kernelBtf, moduleBtfs } from "./sys/kernel-btf.ts";
 import { findToken, type Token } from "./token.ts";
 import { ProgramType } from "./uapi.ts";
@@ -341,8 +341,7 @@ class Loader {
     if (program.type !== ProgramType.KPROBE || this.#spec.kernelVersion !== 0) {
       return this.#spec.kernelVersion;
     }
-    const { major, minor, patch } = release();
-    return (major << 16) | (minor << 8) | Math.min(patch, 255);
+    return versionCode();
   }
 
   get #token(): FileDescriptor | undefined {

@@ -126,8 +126,6 @@ const JOINED = `
 
 /** Makes a list of what of Node, and which native library, `import "ebpf"` adds to a process. */
 const IMPORTED = `
-  // The first import makes modules that are no matter of what is imported.
-  await import("data:text/javascript,");
   const before = new Set(process.moduleLoadList);
   await import("ebpf");
   const added = process.moduleLoadList.filter((name) => !before.has(name));

@@ -5,6 +5,8 @@
  */
 
 import type { FeatureAnswer } from "../features/index.ts";
+import { CAP_PERFMON, CAP_SYS_ADMIN, hasCapability } from "../sys/capabilities.ts";
+import { isOlder } from "../sys/kernel.ts";
 import { COMMON_OPTIONS, CONFIG_OPTIONS } from "./doctor-config.ts";
 import type { Facts, Place, ProbeWay } from "./doctor-facts.ts";
 
@@ -32,13 +34,11 @@ const CAPABILITIES: readonly (readonly [bit: bigint, name: string, purpose: stri
   ],
   [24n, "CAP_SYS_RESOURCE", "lifting the limit of locked memory before Linux 5.11"],
 ];
-const CAP_SYS_ADMIN = 21n;
-const CAP_PERFMON = 38n;
 const ALL_CAPABILITIES = -1n;
 
 /** Names of the capabilities of a set that BPF asks for. */
 export function capabilityNames(capabilities: bigint): string[] {
-  return CAPABILITIES.filter(([bit]) => has(capabilities, bit)).map(([, name]) => name);
+  return CAPABILITIES.filter(([bit]) => hasCapability(capabilities, bit)).map(([, name]) => name);
 }
 
 /** Judges the facts, in the order in which a load meets them. */
@@ -91,15 +91,11 @@ function unseen(name: string, root: Root): Check {
   return check(name, "unknown", `cannot be told: /${root} is not mounted`, MOUNTS[root]);
 }
 
-function has(set: bigint, bit: bigint): boolean {
-  return ((set >> bit) & 1n) === 1n;
-}
-
 function kernel({ release, architecture }: Facts): Check {
   const { text, major, minor, patch } = release;
   const exact = `${major}.${minor}.${patch}`;
   const found = `Linux ${text}${text.startsWith(exact) ? "" : ` (${exact})`}, ${architecture}`;
-  const isOld = major < 5 || (major === 5 && minor < 10);
+  const isOld = isOlder(release, "5.10");
   const advice = "this package is tested on Linux 5.10 and younger; older ones may do";
   return isOld ? check("kernel", "warning", found, advice) : check("kernel", "ok", found);
 }
@@ -115,14 +111,14 @@ function capabilities({ capabilities, hasProc }: Facts): Check {
     );
   }
   const held = capabilityNames(capabilities);
-  const stands = has(capabilities, CAP_SYS_ADMIN);
+  const stands = hasCapability(capabilities, CAP_SYS_ADMIN);
   const missing = CAPABILITIES.filter(([bit, name]) => {
-    return !has(capabilities, bit) && !(stands && /BPF|PERFMON/.test(name));
+    return !hasCapability(capabilities, bit) && !(stands && /BPF|PERFMON/.test(name));
   });
   const found = held.join(", ") || "none that BPF asks for";
   if (missing.length === 0) return check("capabilities", "ok", found);
   const needed = missing.map(([, name, purpose]) => `${name} (${purpose})`).join(", ");
-  const isFatal = !stands && !has(capabilities, 39n);
+  const isFatal = !stands && !hasCapability(capabilities, 39n);
   const advice = `missing: ${needed}; run as root, or \`setcap cap_bpf,cap_perfmon,cap_net_admin+ep\` on Node's binary, or in a container add them`;
   const minor = missing.every(([, name]) => name === "CAP_SYS_RESOURCE");
   return minor
@@ -181,8 +177,8 @@ function forbidding(facts: Facts): string[] {
   const { capabilities, isInitialUserNamespace, seccomp, lockdown } = facts;
   const hasAll =
     capabilities !== undefined &&
-    (has(capabilities, CAP_SYS_ADMIN) ||
-      [39n, CAP_PERFMON, 12n].every((bit) => has(capabilities, bit)));
+    (hasCapability(capabilities, CAP_SYS_ADMIN) ||
+      [39n, CAP_PERFMON, 12n].every((bit) => hasCapability(capabilities, bit)));
   const suspects: string[] = [];
   if (!hasAll) suspects.push("capabilities");
   if (isInitialUserNamespace !== true) suspects.push("user namespace");
@@ -250,7 +246,7 @@ function paranoid({
       "a kernel with CONFIG_PERF_EVENTS is needed for kprobes, uprobes and tracepoints",
     );
   }
-  const mayTrace = has(capabilities, 38n) || has(capabilities, CAP_SYS_ADMIN);
+  const mayTrace = hasCapability(capabilities, 38n) || hasCapability(capabilities, CAP_SYS_ADMIN);
   if (value < 0 || mayTrace) {
     return check(name, "ok", `${value}${mayTrace ? ", which does not bind this process" : ""}`);
   }
@@ -359,9 +355,9 @@ function uprobes(facts: Facts): Check {
   const name = "uprobes";
   const found = probing(name, facts.uprobes, "CONFIG_UPROBE_EVENTS", facts);
   const { capabilities = ALL_CAPABILITIES, release } = facts;
-  if (found.state !== "ok" || has(capabilities, CAP_SYS_ADMIN)) return found;
-  const mayTrace = has(capabilities, CAP_PERFMON);
-  const isYoung = release.major > 6 || (release.major === 6 && release.minor >= 16);
+  if (found.state !== "ok" || hasCapability(capabilities, CAP_SYS_ADMIN)) return found;
+  const mayTrace = hasCapability(capabilities, CAP_PERFMON);
+  const isYoung = !isOlder(release, "6.16");
   if (mayTrace && !isYoung) return found;
   const advice =
     "their events take CAP_SYS_ADMIN (CAP_PERFMON was enough from Linux 5.8 to 6.15); uprobe.multi (6.6) does with CAP_BPF and CAP_PERFMON";

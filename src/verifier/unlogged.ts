@@ -5,7 +5,14 @@
  */
 
 import { LOAD_ATTEMPTS, type ProgramLoadAttributes } from "../sys/bpf.ts";
-import { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN } from "../sys/capabilities.ts";
+import {
+  CAP_BPF,
+  CAP_NET_ADMIN,
+  CAP_PERFMON,
+  CAP_SYS_ADMIN,
+  hasCapability,
+} from "../sys/capabilities.ts";
+import { isOlder } from "../sys/kernel.ts";
 import { LOAD_OUTSIDE } from "../sys/user-namespace.ts";
 import { AttachType, nameOf, ProgramType } from "../uapi.ts";
 import type { KernelFacts } from "./cause.ts";
@@ -76,7 +83,7 @@ function permission(facts: KernelFacts): string {
   const needs =
     "loading programs needs root, or CAP_BPF and with most types CAP_PERFMON or CAP_NET_ADMIN";
   if (isFirstUserNamespace === false) return LOAD_OUTSIDE;
-  const has = (bit: bigint): boolean => ((capabilities ?? 0n) >> bit) % 2n === 1n;
+  const has = (capability: bigint): boolean => hasCapability(capabilities, capability);
   const isRoot = capabilities !== undefined && has(CAP_SYS_ADMIN);
   if (capabilities !== undefined && !isRoot) {
     const missing = NAMES.filter(([bit]) => !has(bit)).map(([, name]) => name);
@@ -86,7 +93,7 @@ function permission(facts: KernelFacts): string {
   const policy = isLocked
     ? `this kernel is locked down (${lockdown}), which forbids some programs to everybody`
     : "a process that has them is refused by this kernel's policy (a security module, seccomp of a container)";
-  const isCharged = release.major < 5 || (release.major === 5 && release.minor < 11);
+  const isCharged = isOlder(release, "5.11");
   const memory = isCharged ? ", or by the limit of locked memory (ulimit -l)" : "";
   return `${needs}; ${policy}${memory}`;
 }

@@ -14,16 +14,13 @@ import {
   RTMSG,
 } from "../../links/route-message.ts";
 import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
-import { native } from "../../src/sys/ffi.ts";
 import { concatenate, writeAttributes } from "../../src/sys/netlink-message.ts";
-import { addressOf, keepDuring } from "../../src/sys/struct.ts";
 import { ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { hostTest } from "../helper/kernel.ts";
+import { withAnswers } from "../helper/netlink.ts";
 
 const test = suite("links/route-leftovers");
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
 /** `NLMSG_DONE`, `NLM_F_DUMP_INTR`. */
 const DONE = 3;
 const DUMP_INTERRUPTED = 0x10;
@@ -62,25 +59,7 @@ function end(sequence: number, flags = 0): Uint8Array {
 
 /** Where the routes lead that are found when these are the answers. */
 function found(most: number, answers: readonly Uint8Array[]): string[] {
-  const table = native() as { socket: (...parameters: number[]) => number };
-  const { socketpair, send, close } = native();
-  const numbers = new Uint8Array(new ArrayBuffer(8));
-  keepDuring(numbers, () => socketpair(AF_UNIX, SOCK_DGRAM, 0, addressOf(numbers)));
-  const view = viewOf(numbers);
-  const kernel = view.getInt32(0, hostLittleEndian);
-  for (const answer of answers) {
-    const bytes = new Uint8Array(new ArrayBuffer(answer.length));
-    bytes.set(answer);
-    keepDuring(bytes, () => send(kernel, addressOf(bytes), bytes.length, 0));
-  }
-  const real = table.socket;
-  table.socket = () => view.getInt32(4, hostLittleEndian);
-  try {
-    return leftRoutes(most).map(({ to }) => to);
-  } finally {
-    table.socket = real;
-    close(kernel);
-  }
+  return withAnswers(answers, () => leftRoutes(most).map(({ to }) => to));
 }
 
 hostTest(test, "of a list that changed meanwhile as many routes are found as of any", async () => {

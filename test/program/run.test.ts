@@ -135,15 +135,17 @@ kernelTest(
   { needs: "XDP test runs with live frames", since: "5.18" },
   () => {
     using bpf = load("drop");
-    bpf.programs.drop.run({
-      data: PACKET,
-      repeat: 300,
-      batchSize: 50,
-      flags: RunFlags.XDP_LIVE_FRAMES,
-    });
-    // A run that a signal ends is begun again, after batches that have gone.
-    const runs = Number(bpf.variables.runs.get());
-    assert.ok(runs >= 300 && runs % 50 === 0, `${runs} runs`);
+    // A run that is interrupted begins again, after batches that have gone: seldom, and not each time.
+    for (let attempt = 0; attempt < 5 && bpf.variables.runs.get() !== 300n; attempt++) {
+      bpf.variables.runs.set(0n);
+      bpf.programs.drop.run({
+        data: PACKET,
+        repeat: 300,
+        batchSize: 50,
+        flags: RunFlags.XDP_LIVE_FRAMES,
+      });
+    }
+    assert.is(bpf.variables.runs.get(), 300n);
     const error = refused(bpf.programs.drop, { data: PACKET, batchSize: 64 });
     assert.match(error.message, /live frames are of XDP programs, with that flag, 256 at a time/);
   },

@@ -7,17 +7,14 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hostLittleEndian, viewOf } from "../../src/bytes.ts";
 import { SyscallError } from "../../src/error.ts";
-import { native } from "../../src/sys/ffi.ts";
 import { type NetlinkAnswer, RouteSocket } from "../../src/sys/netlink.ts";
 import { concatenate, writeAttributes } from "../../src/sys/netlink-message.ts";
-import { addressOf, keepDuring } from "../../src/sys/struct.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { hostTest } from "../helper/kernel.ts";
+import { withAnswers } from "../helper/netlink.ts";
 import { hasCode } from "../links/errors.ts";
 
 const test = suite("sys/netlink");
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
 /** `NLMSG_ERROR`; `NLM_F_CAPPED`, `NLM_F_ACK_TLVS`. */
 const ERROR = 2;
 const [CAPPED, ACK_TLVS] = [0x100, 0x200];
@@ -48,26 +45,10 @@ function refusal(errno: number, rest: Uint8Array = new Uint8Array(0)): Uint8Arra
 
 /** What the first request of a socket gives when these are the answers. */
 function ask(...answers: readonly Uint8Array[]): NetlinkAnswer[] {
-  const table = native() as { socket: (...parameters: number[]) => number };
-  const { socketpair, send, close } = native();
-  const numbers = new Uint8Array(new ArrayBuffer(8));
-  keepDuring(numbers, () => socketpair(AF_UNIX, SOCK_DGRAM, 0, addressOf(numbers)));
-  const view = viewOf(numbers);
-  const kernel = view.getInt32(0, hostLittleEndian);
-  for (const answer of answers) {
-    const bytes = new Uint8Array(new ArrayBuffer(answer.length));
-    bytes.set(answer);
-    keepDuring(bytes, () => send(kernel, addressOf(bytes), bytes.length, 0));
-  }
-  const real = table.socket;
-  table.socket = () => view.getInt32(4, hostLittleEndian);
-  try {
+  return withAnswers(answers, () => {
     using socket = new RouteSocket();
     return socket.request(16, 0, [], "ask");
-  } finally {
-    table.socket = real;
-    close(kernel);
-  }
+  });
 }
 
 hostTest(test, "short refusals are errors with their errno", async () => {
