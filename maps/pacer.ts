@@ -37,6 +37,8 @@ export interface PacerOptions {
 const NODE_SHORTEST = 1;
 /** Looks that follow each other before a wake-up is waited for again. */
 const LAST_LOOKS = 2;
+/** Milliseconds after which a program has ended that was interrupted when others were told to wake us again. */
+const LATE = 50;
 
 /** The waiting of one reader on one descriptor, or on several whose records are taken together. */
 export class Pacer {
@@ -47,9 +49,12 @@ export class Pacer {
   readonly #leaveAlone: ((alone: boolean) => void) | undefined;
   #alone = false;
   #looks = 0;
+  /** Whether something came while the reader was busy, and what was latched is forgotten. */
+  #missed = false;
   #wake: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #lateLook: NodeJS.Timeout | undefined;
   #shortTimer: ShortTimer | undefined;
   /** Whether the short timer runs. */
   #isShort = false;
@@ -86,7 +91,8 @@ export class Pacer {
     const pause = this.#pace.after(turn, this.#looked, performance.now());
     if (pause === undefined) {
       if (this.#alone) this.#callBack();
-      if (this.#looks === 0) this.#whenReadable();
+      if (this.#missed) this.#soon();
+      else if (this.#looks === 0) this.#whenReadable();
       // What a program was writing while it was told to wake us is there a moment later.
       else if (this.#looks-- === LAST_LOOKS) this.#soon();
       else this.#later(STALL_PAUSE);
@@ -104,6 +110,7 @@ export class Pacer {
     this.#wake = undefined;
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
+    clearTimeout(this.#lateLook);
     this.#shortTimer?.close();
     for (const watch of this.#watches) watch.close();
     if (this.#alone) this.#callBack();
@@ -118,7 +125,11 @@ export class Pacer {
     this.#alone = false;
     if (this.#leaveAlone === undefined) return;
     this.#leaveAlone(false);
+    if (this.#closed) return;
     this.#looks = LAST_LOOKS;
+    clearTimeout(this.#lateLook);
+    // A preempted program may write much later: its record would wait for the next one to wake us.
+    this.#lateLook = setTimeout(() => this.#readable(), LATE).unref();
   }
 
   #soon(): void {
@@ -126,7 +137,10 @@ export class Pacer {
       this.#immediate = undefined;
       this.#fire();
     });
-    if (!this.#keepAlive) this.#immediate.unref();
+    if (this.#keepAlive) return;
+    this.#immediate.unref();
+    // The event loop may sleep before it runs one that keeps nothing alive, but no longer than to a timer.
+    setTimeout(() => {}, NODE_SHORTEST).unref();
   }
 
   #later(milliseconds: number): void {
@@ -172,6 +186,7 @@ export class Pacer {
     if (this.#wake === undefined) {
       // The reader is busy with what it has. The descriptor would stay readable and turn the event
       // loop for nothing.
+      this.#missed = this.#latched;
       this.#stopWatching();
       return;
     }
@@ -184,6 +199,7 @@ export class Pacer {
   #fire(): void {
     const wake = this.#wake;
     this.#wake = undefined;
+    this.#missed = false;
     this.#looked = performance.now();
     wake?.();
     // Most readers are waiting again by now, and two foreign calls are saved.

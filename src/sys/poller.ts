@@ -46,7 +46,7 @@ export interface WatchOptions {
   /**
    * The descriptor forgets that it was readable as soon as anybody asks, as perf events with a
    * buffer do. libuv asks before this set does, so the callback comes whenever any descriptor of the
-   * thread was readable, and looks for itself.
+   * thread was readable, and looks for itself. It also comes when libuv has begun to ask.
    */
   readonly latched?: boolean | undefined;
 }
@@ -114,6 +114,9 @@ export class Poller {
       throw error;
     }
     this.#epoll = epoll;
+    // libuv takes the set up when its next turn begins, and asks each descriptor in it. In the turn that
+    // runs the first of these has asked already.
+    setImmediate(() => setImmediate(() => this.#reportLatched()));
   }
 
   /** libuv must let go of the epoll descriptor before it is closed. */
@@ -139,8 +142,12 @@ export class Poller {
       const watch = this.#watches.get(pairs[index] ?? 0);
       if (watch !== undefined && !this.#latched.has(watch)) watch.report(pairs[index + 1] ?? 0);
     }
-    for (const watch of this.#latched) watch.report(EPOLLIN);
+    this.#reportLatched();
     return pairs.length > 0;
+  }
+
+  #reportLatched(): void {
+    for (const watch of this.#latched) watch.report(EPOLLIN);
   }
 }
 

@@ -48,4 +48,28 @@ hostTest(
   },
 );
 
+hostTest(
+  test,
+  "looks follow until a program that was not to wake the reader must have ended",
+  async () => {
+    const ring = openRing();
+    const alone: boolean[] = [];
+    const pacer = new Pacer([ring.map], {
+      pause: 1,
+      keepAlive: true,
+      latched: true,
+      leaveAlone: (value) => alone.push(value),
+    });
+    const look = (turn: Turn) => new Promise<void>((resolve) => pacer.wait(turn, resolve));
+    await look(CROWD);
+    // Nothing is ever readable: at once, a moment later, and much later.
+    const start = performance.now();
+    for (let quiet = 0; quiet < 3; quiet++) await look({ ...CROWD, records: 0 });
+    assert.ok(performance.now() - start >= 45);
+    assert.equal(alone, [true, false]);
+    pacer.close();
+    ring.close();
+  },
+);
+
 test.run();

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LostEvents, type PerfEventArray } from "../../maps/index.ts";
@@ -7,7 +8,7 @@ import { onlineCpus } from "../../src/sys/kernel.ts";
 import { perfEventOpen } from "../../src/sys/perf.ts";
 import { ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
-import { isOlderThan, kernelTest } from "../helper/kernel.ts";
+import { hostTest, isOlderThan, kernelTest } from "../helper/kernel.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { createEvents, PerfProgram } from "./perf-program.ts";
 import { numberOf, range, turn } from "./ring-program.ts";
@@ -117,6 +118,41 @@ kernelTest(test, "those that follow a record that wraps are themselves, in batch
   }
   assert.equal(new Set(numbers).size, numbers.length);
 });
+
+hostTest(test, "records are told of that come before libuv asks for the first time", async () => {
+  using events = createEvents();
+  using program = new PerfProgram(events);
+  events.openBuffers();
+  // The turn of the event loop in which this goes on has asked already.
+  await stat(".");
+  const batches = events.batches({ signal: AbortSignal.timeout(5000 * SLOWNESS) });
+  for (let round = 0; round < 10; round++) {
+    program.run(1);
+    const next = batches.next();
+    // A slow machine: timers are due before the next turn begins.
+    const end = performance.now() + 3;
+    while (performance.now() < end);
+    assert.is((await next).value?.length, 1, `record ${round}`);
+  }
+  await batches.return?.();
+});
+
+for (const way of ["records", "batches"] as const) {
+  hostTest(test, `${way}() tell of what comes while their reader is at work`, async () => {
+    using events = createEvents();
+    using program = new PerfProgram(events);
+    events.openBuffers();
+    const iterator = events[way]({ signal: AbortSignal.timeout(5000 * SLOWNESS) });
+    program.run(1);
+    for (let round = 0; round < 20; round++) {
+      assert.not((await iterator.next()).done, `record ${round}`);
+      program.run(1);
+      // Less than the stream may take in one turn, and more.
+      await turn(round % 2 === 0 ? 1 : 6);
+    }
+    await iterator.return?.();
+  });
+}
 
 kernelTest(test, "every record is received or told as lost, by CPU and in its place", async () => {
   using events = createEvents();

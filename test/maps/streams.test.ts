@@ -7,8 +7,10 @@
 import { Worker } from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { RingBuffer } from "../../maps/index.ts";
 import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { runChild } from "../sys/child.ts";
+import { createEvents, PerfProgram } from "./perf-program.ts";
 import { createRing, NO_WAKEUP, numberOf, RingProgram, turn } from "./ring-program.ts";
 
 const test = suite("maps/streams");
@@ -106,6 +108,31 @@ kernelTest(test, "positions pass 4 and 8 GiB: every record once, in order", asyn
   assert.is(expected, rounds * 7);
   assert.ok(ring.stats().bytes > 8 * 2 ** 30);
 });
+
+for (const kind of ["ring buffer", "perf event array"]) {
+  hostTest(
+    test,
+    `the rest of a ${kind} is looked at soon, also by a reader that keeps nothing alive`,
+    async () => {
+      using events = kind === "ring buffer" ? createRing() : createEvents();
+      using program =
+        events instanceof RingBuffer ? new RingProgram(events) : new PerfProgram(events);
+      const stop = new AbortController();
+      let seen = 0;
+      const reading = events.listen(() => seen++, {
+        ref: false,
+        budget: { records: 1 },
+        signal: stop.signal,
+      });
+      program.run(40);
+      // Nothing else turns the event loop until then.
+      await turn(500);
+      assert.is(seen, 40);
+      stop.abort();
+      await reading;
+    },
+  );
+}
 
 hostTest(test, "threads end while they read, and others read on", async () => {
   const { status, stdout, stderr } = await runChild(
