@@ -62,6 +62,8 @@ const READ_OPTIONS = ["signal", "ref", "budget", "pause"] as const;
 const EVENT_OPTIONS = [...READ_OPTIONS, "as"] as const;
 const BUDGET: Limits = { records: 16_384, milliseconds: 4 };
 const PAUSE = 1;
+/** Node's timers end at once above this. */
+const LONGEST_PAUSE = 0x7fff_ffff;
 /**
  * Records that one walk shows at most. One that never ends is made fast while it runs, without all that
  * is known at its second call, and stays so: 5.7 ns a record instead of 3.4, in a third of all processes.
@@ -220,7 +222,7 @@ export abstract class EventMap<Item, RawItem, R extends RecordSource> extends Bp
     checkOptions(`budget of ${what}`, options?.budget, Object.keys(BUDGET));
     const { records, milliseconds } = options?.budget ?? BUDGET;
     const budget = {
-      records: numberOption(`budget.records of ${what}`, records, BUDGET.records, 1),
+      records: Math.floor(numberOption(`budget.records of ${what}`, records, BUDGET.records, 1)),
       milliseconds: numberOption(
         `budget.milliseconds of ${what}`,
         milliseconds,
@@ -228,7 +230,7 @@ export abstract class EventMap<Item, RawItem, R extends RecordSource> extends Bp
         0,
       ),
     };
-    const pause = numberOption(`pause of ${what}`, options?.pause, PAUSE, 0);
+    const pause = numberOption(`pause of ${what}`, options?.pause, PAUSE, 0, LONGEST_PAUSE);
     const keepAlive = options?.ref ?? true;
     const pacer = () => {
       const { fds, pacing } = this.ensureOpen();

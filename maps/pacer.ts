@@ -31,6 +31,8 @@ export interface PacerOptions {
    * with false before the next wake-up is waited for; another look follows then.
    */
   readonly leaveAlone?: ((alone: boolean) => void) | undefined;
+  /** By the clock of `performance.now()`, when `leaveAlone` was called with false, by whatever reader. */
+  readonly calledBack?: (() => number | undefined) | undefined;
 }
 
 /** Milliseconds of the shortest timer that Node has. */
@@ -53,6 +55,8 @@ export class Pacer {
   #missed = false;
   #wake: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
+  /** Comes with an immediate that keeps nothing alive. */
+  #nudge: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lateLook: NodeJS.Timeout | undefined;
   #shortTimer: ShortTimer | undefined;
@@ -83,6 +87,9 @@ export class Pacer {
       for (const watch of watches) watch.close();
       throw error;
     }
+    // As in the reading before, when that has just ended.
+    const calledBack = options.calledBack?.();
+    if (calledBack !== undefined && this.#looked - calledBack < LATE) this.#lookLate();
   }
 
   /** Calls `wake` once, when another look is due; the event loop turns in between. */
@@ -108,7 +115,7 @@ export class Pacer {
   close(): void {
     this.#closed = true;
     this.#wake = undefined;
-    clearImmediate(this.#immediate);
+    this.#forgetSoon();
     clearTimeout(this.#timer);
     clearTimeout(this.#lateLook);
     this.#shortTimer?.close();
@@ -127,20 +134,33 @@ export class Pacer {
     this.#leaveAlone(false);
     if (this.#closed) return;
     this.#looks = LAST_LOOKS;
+    this.#lookLate();
+  }
+
+  /** A preempted program may write much later: its record would wait for the next one to wake us. */
+  #lookLate(): void {
     clearTimeout(this.#lateLook);
-    // A preempted program may write much later: its record would wait for the next one to wake us.
     this.#lateLook = setTimeout(() => this.#readable(), LATE).unref();
   }
 
   #soon(): void {
-    this.#immediate = setImmediate(() => {
-      this.#immediate = undefined;
+    const look = () => {
+      this.#forgetSoon();
       this.#fire();
-    });
+    };
+    this.#immediate = setImmediate(look);
     if (this.#keepAlive) return;
     this.#immediate.unref();
-    // The event loop may sleep before it runs one that keeps nothing alive, but no longer than to a timer.
-    setTimeout(() => {}, NODE_SHORTEST).unref();
+    // The event loop may sleep before it runs one that keeps nothing alive, but no longer than to a timer. That
+    // may be due before the loop sleeps, and so looks itself.
+    this.#nudge = setTimeout(look, NODE_SHORTEST).unref();
+  }
+
+  #forgetSoon(): void {
+    clearImmediate(this.#immediate);
+    clearTimeout(this.#nudge);
+    this.#immediate = undefined;
+    this.#nudge = undefined;
   }
 
   #later(milliseconds: number): void {
@@ -191,8 +211,7 @@ export class Pacer {
       return;
     }
     if (this.#timer !== undefined || this.#isShort) return;
-    clearImmediate(this.#immediate);
-    this.#immediate = undefined;
+    this.#forgetSoon();
     this.#fire();
   }
 

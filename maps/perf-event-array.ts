@@ -42,7 +42,7 @@ export interface BufferOptions {
    * looked for every millisecond then. A wake-up costs the program some 6 µs.
    */
   wakeupEvents?: number | undefined;
-  /** Bytes of a CPU between two wake-ups, in place of `wakeupEvents`. */
+  /** Bytes of a CPU between two wake-ups, in place of `wakeupEvents`; half of the buffer at most. */
   wakeupWatermark?: number | undefined;
   /**
    * Whether programs overwrite the oldest records of a full buffer: {@link PerfEventArray.newest}
@@ -105,6 +105,7 @@ export class PerfEventArray<E = unknown> extends EventMap<
   PerfRings
 > {
   readonly #slots: DescriptorSlots;
+  #wakeAlways: (() => void) | undefined;
   #options: PerfBufferOptions = { size: SIZE, wakeupEvents: undefined, wakeupWatermark: undefined };
   #overwritten: readonly OverwrittenBuffer[] | undefined;
   #last: PerfStatistics = {
@@ -131,6 +132,14 @@ export class PerfEventArray<E = unknown> extends EventMap<
   /** Lets go of the event at `index`; false when there is none. */
   delete(index: number): boolean {
     return this.#slots.delete(index);
+  }
+
+  /**
+   * As that of every map. From then on programs wake the reader as they were asked to also while many events arrive.
+   */
+  override freeze(): void {
+    if (!this.fd.closed && !this.frozen) this.#wakeAlways?.();
+    super.freeze();
   }
 
   /**
@@ -256,12 +265,24 @@ export class PerfEventArray<E = unknown> extends EventMap<
         for (const events of all) this.#slots.set(events.ring.cpu, which(events).number);
       };
       put(({ event }) => event);
+      this.#wakeAlways = () => put(({ event }) => event);
+      let isFrozen = false;
+      let calledBack: number | undefined;
       const leaveAlone = (alone: boolean) => {
-        if (!this.fd.closed) put(({ event, quiet }) => (alone ? quiet : event));
+        if (this.fd.closed || this.frozen || isFrozen) return;
+        try {
+          put(({ event, quiet }) => (alone ? quiet : event));
+          if (!alone) calledBack = performance.now();
+        } catch (error) {
+          if (!alone || (error as BpfError).code !== "EPERM") throw error;
+          // Somebody else froze it: the events in it wake as they have until now.
+          isFrozen = true;
+        }
       };
       const records = new PerfRings(all.map(({ ring }) => ring));
       const fds = all.map(({ event }) => event);
-      return { records, fds, pacing: { latched: true, leaveAlone }, close };
+      const pacing = { latched: true, leaveAlone, calledBack: () => calledBack };
+      return { records, fds, pacing, close };
     } catch (error) {
       close();
       throw error;

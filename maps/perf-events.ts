@@ -32,7 +32,7 @@ export interface PerfBufferOptions {
   readonly size: number;
   /** Records of a CPU between two wake-ups; undefined for as many as the rate asks for. */
   readonly wakeupEvents: number | undefined;
-  /** Bytes of a CPU between two wake-ups. */
+  /** Bytes of a CPU between two wake-ups, of which half of the buffer are the most. */
   readonly wakeupWatermark: number | undefined;
 }
 
@@ -52,7 +52,7 @@ export class PerfEvents {
     open: typeof perfEventOpen,
     readFormat: number | undefined,
   ) {
-    const { wakeupEvents, wakeupWatermark } = options;
+    const { size, wakeupEvents = 1, wakeupWatermark } = options;
     const keep = <T extends FileDescriptor | Mapping>(resource: T): T => {
       opened.push(resource);
       return resource;
@@ -62,12 +62,15 @@ export class PerfEvents {
         open,
         cpu,
         readFormat,
-        wakeupWatermark === undefined ? { wakeupEvents: wakeupEvents ?? 1 } : { wakeupWatermark },
+        wakeupWatermark === undefined
+          ? { wakeupEvents }
+          : // A full buffer takes nothing that would wake anybody.
+            { wakeupWatermark: Math.min(wakeupWatermark, size >>> 1) },
       ),
     );
     const page = pageSize();
-    this.#mapping = keep(Mapping.map(this.event, page + options.size, { writable: true }));
-    this.quiet = keep(openEvent(open, cpu, readFormat, { wakeupWatermark: options.size >>> 2 }));
+    this.#mapping = keep(Mapping.map(this.event, page + size, { writable: true }));
+    this.quiet = keep(openEvent(open, cpu, readFormat, { wakeupWatermark: size >>> 2 }));
     perfSetOutput(this.quiet, this.event);
     const lost = readFormat === undefined ? undefined : () => this.#lost();
     this.ring = new PerfRing(this.#mapping.buffer, page, cpu, lost);

@@ -27,6 +27,7 @@ export interface WaitOptions {
 interface Waiter {
   /** Takes what was waited for; false while there is no room. */
   readonly attempt: () => boolean;
+  readonly signal: AbortSignal | undefined;
   readonly ref: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -65,6 +66,7 @@ export class RoomQueue {
       const settled = signal === undefined ? () => {} : onAbort(signal, abort);
       const waiter: Waiter = {
         attempt,
+        signal,
         ref,
         resolve: () => {
           settled();
@@ -91,6 +93,8 @@ export class RoomQueue {
   #serve(): void {
     for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
       try {
+        // Of several that a signal ends it has not come to all yet.
+        first.signal?.throwIfAborted();
         if (!first.attempt()) break;
         this.#waiters.shift();
         first.resolve();

@@ -38,7 +38,11 @@ let isOpen = false;
  */
 export function tracePipe(options: TracePipeOptions = {}): AsyncIterableIterator<TraceRecord> {
   checkOptions("tracePipe", options, ["signal"]);
-  return new TracePipe(options.signal);
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError("tracePipe: signal is no AbortSignal; pass controller.signal");
+  }
+  return new TracePipe(signal);
 }
 
 class TracePipe implements AsyncIterableIterator<TraceRecord>, AsyncDisposable {

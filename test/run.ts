@@ -3,8 +3,8 @@
  *
  *     node dist/test/run.js [PATTERN…]      runs the files whose path contains one of the patterns
  *
- * A hook that throws, a file that queues no suite, a pattern that matches nothing, a promise that never settles and a file that takes too
- * long all fail the run. Skips are printed with their reasons. The last line is `N passed, N failed, N skipped`.
+ * A hook that throws, a file that queues no suite, a pattern that matches nothing, a promise that never settles, and a test or a file that
+ * takes too long (`EBPF_TEST_SECONDS`, `EBPF_TEST_FILE_SECONDS`) all fail the run. Skips are printed with their reasons. The last line is `N passed, N failed, N skipped`.
  * `EBPF_TEST_SEED` is the seed of property tests, `EBPF_TEST_TIER` (`pure`, `kernel`) chooses a tier, `EBPF_REQUIRE_KERNEL=1` fails a run without tests of the kernel tier, and
  * `EBPF_TEST_RESULTS` names a file for the outcomes of that tier, one JSON object a line.
  *
@@ -18,12 +18,15 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { kernelTierObstacle, tier } from "./helper/kernel.ts";
 import { kernelTier, skips } from "./helper/outcome.ts";
+import { running, runningTest, watchTests } from "./helper/running.ts";
 import { testFiles } from "./helper/test-files.ts";
 
 type SuiteResult = [errors: string | true, passed: number, skipped: number, total: number];
 type SuiteRun = () => Promise<SuiteResult>;
 
-const FILE_TIME_LIMIT = Number(process.env["EBPF_TEST_FILE_SECONDS"] ?? 180) * 1000;
+const FILE_TIME_LIMIT = Number(process.env["EBPF_TEST_FILE_SECONDS"] ?? 600) * 1000;
+const TEST_TIME_LIMIT =
+  Number(process.env["EBPF_TEST_SECONDS"] ?? (FILE_TIME_LIMIT / 1000) * (2 / 3)) * 1000;
 /** Seconds from which on it is told how long a file took. */
 const LONG = 2;
 /** Milliseconds after the last test. */
@@ -45,7 +48,8 @@ async function suitesOf(file: string): Promise<SuiteRun[]> {
   globals.UVU_QUEUE?.splice(0, globals.UVU_QUEUE.length, []);
   kernelTier.file = file;
   kernelTier.suites = [];
-  await import(pathToFileURL(join(testFolder, file)).href);
+  const load = () => import(pathToFileURL(join(testFolder, file)).href);
+  await watchTests(load, { milliseconds: TEST_TIME_LIMIT, onLate: blame });
   const queue = globals.UVU_QUEUE?.[0] ?? [];
   if (queue.length === 0) throw new Error("the file queued no suite: is `.run()` missing?");
   return tier === "kernel" ? queue.filter((suite) => kernelTier.suites.includes(suite)) : queue;
@@ -54,12 +58,7 @@ async function suitesOf(file: string): Promise<SuiteRun[]> {
 async function runFile(file: string): Promise<void> {
   const start = performance.now();
   if (tier !== "kernel") process.stdout.write(`${file}\n`);
-  const timer = setTimeout(() => {
-    process.stdout.write(`\n${file}: no end after ${FILE_TIME_LIMIT / 1000} s\n`);
-    counts.failed++;
-    conclude();
-    process.exit(1);
-  }, FILE_TIME_LIMIT);
+  const timer = setTimeout(() => giveUp(file), FILE_TIME_LIMIT);
   try {
     const suites = await suitesOf(file);
     if (tier === "kernel" && suites.length > 0) process.stdout.write(`${file}\n`);
@@ -85,6 +84,29 @@ async function runFile(file: string): Promise<void> {
     const seconds = (performance.now() - start) / 1000;
     if (seconds >= LONG) process.stdout.write(`${file}: ${seconds.toFixed(1)} s\n`);
   }
+}
+
+/** Ends the run for a file that does not end, and says which of its tests does not. */
+function giveUp(file: string): never {
+  const reason = `no end after ${FILE_TIME_LIMIT / 1000} s`;
+  const others = chosen.length - chosen.indexOf(file) - 1;
+  process.stdout.write(`\n${file}: ${reason}${endless()}; ${others} files were not run after it\n`);
+  blame(reason);
+  counts.failed++;
+  conclude();
+  process.exit(1);
+}
+
+/** The words on the test that has not ended. */
+function endless(): string {
+  const test = runningTest();
+  return test === undefined ? "" : `, in ${test}`;
+}
+
+/** Gives the reason to the test that has not ended, for the kernel matrix. */
+function blame(reason: string): void {
+  const outcome = kernelTier.outcomes.at(-1);
+  if (outcome?.result === "failed" && outcome.test === running.test) outcome.reason ??= reason;
 }
 
 /** Descriptors of BPF objects and perf events that this process holds. */
@@ -150,8 +172,9 @@ process.on("exit", (code) => {
   if (finished) return;
   counts.failed++;
   process.stdout.write(
-    `\nthe run ended early with code ${code}: a test never settled, or ended the process\n`,
+    `\nthe run ended early with code ${code}${endless()}: a test never settled, or ended the process\n`,
   );
+  blame(`never settled, or ended the process with code ${code}`);
   conclude();
 });
 

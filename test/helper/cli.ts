@@ -24,10 +24,13 @@ export const CLI: string = existsSync(bundled) ? bundled : compiled;
 
 /** Runs it to its end; `nodeOptions` stand before the script. */
 export function ebpf(args: readonly string[], nodeOptions: readonly string[] = []): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...nodeOptions, CLI, ...args], {
+  const command = [...nodeOptions, CLI, ...args];
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, command, {
     encoding: "utf8",
     maxBuffer: 0x1000_0000,
-    timeout: 60_000 * SLOWNESS,
+    timeout: 120_000 * SLOWNESS,
   });
+  if (error !== undefined)
+    throw new Error(`ebpf ${args.join(" ").slice(0, 200)}`, { cause: error });
   return { code: status, stdout, stderr };
 }

@@ -4,10 +4,20 @@
  * @module
  */
 
-import { type Foreign, native } from "../../src/sys/ffi.ts";
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { constants } from "node:os";
+import { type Foreign, type Native, native } from "../../src/sys/ffi.ts";
+
+/** A call of the C library. */
+export type NativeCall = {
+  [K in keyof Native]: Native[K] extends Foreign<infer _> ? K : never;
+}[keyof Native];
+/** A function of `node:fs`, which fails as a whole. */
+export type FileCall = "openSync" | "readFileSync" | "writeSync" | "readSync" | "statSync";
 
 /** The calls that make descriptors and memory. */
-const CALLS = ["bpf", "mmap", "open", "fcntl", "ioctl", "perfEventOpen"] as const;
+const CALLS: readonly NativeCall[] = ["bpf", "mmap", "open", "fcntl", "ioctl", "perfEventOpen"];
 
 /** What became of a run with a fault in it. */
 export interface Faults {
@@ -17,11 +27,20 @@ export interface Faults {
   failed: string | undefined;
 }
 
+/** Which calls may fail. */
+export interface FaultOptions {
+  /** Default: those that make descriptors and memory. */
+  calls?: readonly NativeCall[];
+  /** Default: none. */
+  files?: readonly FileCall[];
+}
+
 /** Has the call with that number, counted from 0 among those of `body`, fail with `errno`. */
 export async function withFault(
   number: number,
   errno: number,
   body: () => unknown,
+  { calls = CALLS, files = [] }: FaultOptions = {},
 ): Promise<Faults> {
   const table = native() as {
     -readonly [K in keyof ReturnType<typeof native>]: ReturnType<typeof native>[K];
@@ -35,7 +54,7 @@ export async function withFault(
     faults.failed = name;
     return true;
   };
-  for (const name of CALLS) {
+  for (const name of calls) {
     const call = real[name] as Foreign<number[]>;
     const wrapped = Object.assign(
       (...parameters: number[]): number => {
@@ -60,10 +79,37 @@ export async function withFault(
     Object.assign(table, { [name]: wrapped });
   }
   table.errno = () => (pending ? errno : real.errno());
+  const restore = failFiles(files, errno, fails);
   try {
     await body();
   } finally {
+    restore();
     Object.assign(table, real);
   }
   return faults;
+}
+
+/** Wraps functions of `node:fs`, also for those who have imported them; the returned function takes that back. */
+function failFiles(
+  names: readonly FileCall[],
+  errno: number,
+  fails: (name: string) => boolean,
+): () => void {
+  if (names.length === 0) return () => {};
+  const real = Object.fromEntries(names.map((name) => [name, fs[name]]));
+  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? "";
+  for (const name of names) {
+    const call = fs[name] as (...parameters: unknown[]) => unknown;
+    const wrapped = (...parameters: unknown[]): unknown => {
+      if (!fails(name)) return call(...parameters);
+      const syscall = name.replace("Sync", "");
+      throw Object.assign(new Error(`${code}: ${syscall}`), { code, errno: -errno, syscall });
+    };
+    Object.assign(fs, { [name]: wrapped });
+  }
+  syncBuiltinESMExports();
+  return () => {
+    Object.assign(fs, real);
+    syncBuiltinESMExports();
+  };
 }

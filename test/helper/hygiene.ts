@@ -4,15 +4,29 @@
  * @module
  */
 
-import { readdirSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import * as assert from "uvu/assert";
 import { linkGetNextId, mapGetNextId, programGetNextId } from "../../src/sys/bpf.ts";
+import { eventually } from "./process.ts";
 
 /** How many descriptors this process has open. */
 export function openDescriptors(): number {
   // Reading the folder takes one itself, each time.
   return readdirSync("/proc/self/fd").length;
+}
+
+/** The descriptors of this process, each with what it leads to. */
+function descriptors(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((number) => {
+    try {
+      return [`${number} -> ${readlinkSync(`/proc/self/fd/${number}`)}`];
+    } catch {
+      // The folder's own.
+      return [];
+    }
+  });
 }
 
 let prepared: Promise<void> | undefined;
@@ -22,17 +36,20 @@ async function openStream(): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.on("error", reject);
-    server.listen(`\0ebpf-test-${process.pid}`, () => server.close(() => resolve()));
+    server.listen(`\0ebpf-test-${randomUUID()}`, () => server.close(() => resolve()));
   });
 }
 
-/** Runs `body` and asserts that it closed every descriptor that it opened. */
+/** Runs `body` and asserts that it closed every descriptor that it opened. What closes by and by of earlier tests is not its. */
 export async function assertNothingLeft(body: () => void | Promise<void>): Promise<void> {
   prepared ??= openStream();
   await prepared;
-  const before = openDescriptors();
+  const before = new Set(descriptors());
   await body();
-  assert.is(openDescriptors(), before, "descriptors");
+  const after = descriptors();
+  if (after.length === before.size) return;
+  const added = after.filter((one) => !before.has(one));
+  assert.equal(added, [], "descriptors");
 }
 
 /** Ids of all programs, maps and links in the kernel, also those of other processes. */
@@ -45,13 +62,53 @@ export function kernelObjects(): Set<string> {
   return found;
 }
 
-/** What is in the kernel now and was not in `before`; waits a little, since the kernel lets go of objects by and by. */
+/** After so many looks at the kernel's objects there is one at who has them. */
+const LOOKS = 20;
+
+/**
+ * What is in the kernel now and was not in `before`, but for what a process other than this one has open; waits, since the kernel lets
+ * go of objects by and by.
+ */
 export async function objectsLeft(before: ReadonlySet<string>): Promise<string[]> {
   let left: string[] = [];
-  for (let attempt = 0; attempt < 50; attempt++) {
+  let looks = 0;
+  await eventually(() => {
     left = [...kernelObjects()].filter((object) => !before.has(object));
-    if (left.length === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    if (left.length === 0) return true;
+    // To look at all processes takes a while, and most objects go at once.
+    if (++looks % LOOKS !== 0) return false;
+    const others = objectsOfOthers();
+    left = left.filter((object) => !others.has(object));
+    return left.length === 0;
+  });
   return left;
+}
+
+/** Programs, maps and links that other processes of the machine have open. */
+function objectsOfOthers(): Set<string> {
+  const found = new Set<string>();
+  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  for (const pid of processes) {
+    if (Number(pid) === process.pid) continue;
+    for (const text of informationOf(`/proc/${pid}/fdinfo`)) {
+      for (const [, kind, id] of text.matchAll(/^(prog|map|link)_id:\s*(\d+)$/gm)) {
+        found.add(`${kind === "prog" ? "program" : kind} ${id}`);
+      }
+    }
+  }
+  return found;
+}
+
+/** What the kernel says of each descriptor of a process, which may end meanwhile. */
+function informationOf(folder: string): string[] {
+  const read = <T>(what: () => T): T[] => {
+    try {
+      return [what()];
+    } catch {
+      return [];
+    }
+  };
+  return read(() => readdirSync(folder))
+    .flat()
+    .flatMap((number) => read(() => readFileSync(`${folder}/${number}`, "utf8")));
 }

@@ -85,7 +85,12 @@ export function kernelTest(
       needs: needs?.needs,
     };
     kernelTier.outcomes.push(outcome);
-    outcome.reason = await run(body, needs, { suite, test: name }, outcome);
+    try {
+      outcome.reason = await run(body, needs, { suite, test: name }, outcome);
+    } catch (error) {
+      outcome.reason = firstLine(error);
+      throw error;
+    }
     outcome.result = outcome.reason === undefined ? "passed" : "skipped";
   });
   markSuite(test);
@@ -97,6 +102,12 @@ export function kernelTest(
  */
 export function hostTest(test: Test, name: string, body: Body, needs?: KernelNeeds): void {
   if (tier !== "kernel") kernelTest(test, name, needs, body);
+}
+
+/** The beginning of what an error says, for lists. */
+function firstLine(error: unknown): string {
+  const text = error instanceof Error && error.message !== "" ? error.message : String(error);
+  return text.split("\n", 1)[0]!.slice(0, 200);
 }
 
 /** Runs a body, or says why not. */

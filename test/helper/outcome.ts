@@ -24,7 +24,7 @@ export interface KernelOutcome {
   result: "passed" | "failed" | "skipped";
   /** What of the kernel the test needs, if it says so. */
   needs?: string | undefined;
-  /** Why it was skipped. */
+  /** Why it was skipped, or failed: the first line of the error. */
   reason?: string | undefined;
 }
 

@@ -76,7 +76,7 @@ hostTest(test, "listening keeps it alive until it is aborted", async () => {
 
 hostTest(test, "without ref the process ends while the reader waits", async () => {
   const { status, stdout } = await run(`
-    fillLater(200);
+    fillLater(1_000_000);
     ring.listen(() => console.log("event"), { ref: false });
     process.on("exit", () => console.log("exit"));
   `);

@@ -4,6 +4,7 @@ import type { Turn } from "../../maps/pace.ts";
 import { Pacer } from "../../maps/pacer.ts";
 import { native } from "../../src/sys/ffi.ts";
 import { hostTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { openRing } from "../sys/programs.ts";
 
 const test = suite("maps/pacer");
@@ -71,5 +72,29 @@ hostTest(
     ring.close();
   },
 );
+
+hostTest(test, "they follow in the next reading as well, if that begins soon", async () => {
+  const ring = openRing();
+  const calledBack = performance.now();
+  const pacer = new Pacer([ring.map], {
+    pause: 1,
+    keepAlive: true,
+    latched: true,
+    calledBack: () => calledBack,
+  });
+  let looked = 0;
+  const look = () => {
+    looked = performance.now();
+    pacer.wait({ ...CROWD, records: 0 }, look);
+  };
+  look();
+  const end = calledBack + 1000 * SLOWNESS;
+  while (looked < calledBack + 45 && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.ok(looked >= calledBack + 45);
+  pacer.close();
+  ring.close();
+});
 
 test.run();

@@ -14,7 +14,7 @@ import { mapSpec } from "./specs.ts";
 export interface Request {
   name: string;
   valueSize: number;
-  /** When to begin, in milliseconds since 1970: all begin at once. */
+  /** When to begin, in milliseconds of the clock that all processes have: all begin at once. */
   at: number;
 }
 
@@ -32,7 +32,7 @@ const [folder = ""] = process.argv.slice(2);
 process.on("message", ({ name, valueSize, at }: Request) => {
   const spec = mapSpec({ name, valueSize });
   const answer: Answer = { id: undefined, created: false, code: undefined, made: [] };
-  while (Date.now() < at);
+  while (Number(process.hrtime.bigint() / 1_000_000n) < at);
   try {
     const { map, created } = openOrPin(spec, folder, {}, () => {
       const made = createMap(spec);

@@ -9,6 +9,7 @@ import { openMap } from "../../maps/index.ts";
 import { type BpfError, SyscallError } from "../../src/error.ts";
 import { mapGetFdById } from "../../src/sys/bpf.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { eventually } from "../helper/process.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { withMount } from "../links/mounts.ts";
 import type { Answer, Request } from "./pin-race-child.ts";
@@ -40,7 +41,7 @@ async function withChildren(
   try {
     await Promise.all(children.map((child) => message(child)));
     await use((requests) => {
-      const at = Date.now() + 5 * SLOWNESS;
+      const at = Number(process.hrtime.bigint() / 1_000_000n) + 5 * SLOWNESS;
       return Promise.all(
         children.map((child, index) => {
           const answer = message<Answer>(child);
@@ -67,10 +68,10 @@ async function assertGone(ids: readonly number[]): Promise<void> {
     }
   };
   let left = [...ids];
-  for (let attempt = 0; attempt < 50 && left.length > 0; attempt++) {
+  await eventually(() => {
     left = left.filter(isThere);
-    if (left.length > 0) await new Promise((resolve) => setTimeout(resolve, 20 * SLOWNESS));
-  }
+    return left.length === 0;
+  });
   assert.equal(left, [], "maps that lost are closed");
 }
 

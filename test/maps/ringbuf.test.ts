@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { kernelTest } from "../helper/kernel.ts";
+import { eventually } from "../helper/process.ts";
 import {
   createRing,
   FORCE_WAKEUP,
@@ -159,6 +160,12 @@ kernelTest(test, "a budget ends a turn: timers come between", async () => {
   clearInterval(timer);
   assert.equal(sizes, [30, 30, 30, 10]);
 
+  program.run(3);
+  for await (const { length } of ring.batches({ budget: { records: 1.5 } })) {
+    assert.is(length, 1);
+    if (ring.stats().backlogBytes === 0) break;
+  }
+
   program.run(400);
   let seen = 0;
   let interrupted = 0;
@@ -294,8 +301,10 @@ kernelTest(test, "a fast producer is followed without a gap, with and without pa
     for (let round = 0; round < 100; round++) {
       program.run(1000);
       await turn();
+      // Where the reader has no processor for a while, the ring would be full.
+      assert.ok(await eventually(() => ring.stats().backlogBytes <= 0x8_0000));
     }
-    while (expected < 100_000) await turn(1);
+    assert.ok(await eventually(() => expected === 100_000), `${expected} came`);
     stop.abort();
     await listening;
     assert.is(program.refused, 0);
@@ -311,7 +320,10 @@ kernelTest(test, "nothing is missing or torn while another thread fills the ring
     workerData: { number: program.fd.number, times },
   });
   const stop = new AbortController();
-  worker.on("exit", () => setTimeout(() => stop.abort(), 20));
+  worker.on("exit", async () => {
+    await eventually(() => ring.stats().backlogBytes === 0);
+    stop.abort();
+  });
   let last = -1;
   let gaps = 0;
   let wrong = 0;
@@ -337,7 +349,9 @@ kernelTest(test, "options that are not known, and budgets that are none, are nam
   // @ts-expect-error the callback gets bytes in place, there is no type to decode
   assert.throws(() => ring.listen(() => {}, { as: "struct event" }), /unknown option "as"/);
   assert.throws(() => ring.batches({ budget: { records: 0 } }), /budget.records/);
-  assert.throws(() => ring.batches({ pause: Number.NaN }), /pause/);
+  for (const pause of [Number.NaN, -1, 2 ** 31, Number.POSITIVE_INFINITY]) {
+    assert.throws(() => ring.batches({ pause }), /pause/);
+  }
   assert.throws(() => ring.records({ as: "struct event" }), /the object has no BTF/);
 });
 

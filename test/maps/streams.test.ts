@@ -134,6 +134,32 @@ for (const kind of ["ring buffer", "perf event array"]) {
   );
 }
 
+hostTest(
+  test,
+  "a reader that keeps nothing alive goes on where timers are due before the event loop sleeps",
+  async () => {
+    using events = createEvents();
+    using program = new PerfProgram(events);
+    events.openBuffers();
+    program.run(10);
+    const records = events.records({ ref: false, budget: { records: 1 } });
+    let seen = 0;
+    const reading = (async () => {
+      for (; seen < 10; seen++) {
+        const next = records.next();
+        const end = performance.now() + 2;
+        while (performance.now() < end);
+        if ((await next).done) break;
+      }
+    })();
+    // Nothing else turns the event loop until then.
+    await turn(500);
+    assert.is(seen, 10);
+    await records.return?.();
+    await reading;
+  },
+);
+
 hostTest(test, "threads end while they read, and others read on", async () => {
   const { status, stdout, stderr } = await runChild(
     `

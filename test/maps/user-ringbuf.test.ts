@@ -209,7 +209,6 @@ kernelTest(test, "sending waits for room, in order, and wakes when a program tak
   assertNothingLeft(async () => {
     using ring = open();
     using program = new DrainProgram(ring);
-    const start = performance.now();
     while (ring.write(recordOf(0, 248)));
     const record = recordOf(1, 2000);
     const sent = watched(ring.send(record));
@@ -232,7 +231,6 @@ kernelTest(test, "sending waits for room, in order, and wakes when a program tak
     assert.equal([sent.state, small.state, room.state], ["done", "done", "done"]);
     assert.equal(program.seen().slice(-2), [seenOf(1, 2000), seenOf(2, 24)]);
     assert.ok(ring.write(recordOf(3, 24)), "the queue is empty again");
-    assert.ok(performance.now() - start > 40);
   }),
 );
 
@@ -273,6 +271,14 @@ kernelTest(test, "abort, close and what cannot be sent end the waiting", needs, 
     await fails(large, (error) => (error as Error).message === "enough");
     while (small.state === "waiting") await turn(1);
     assert.is(small.state, "done", "it had only waited for the one before it");
+    const { backlogBytes } = ring.stats();
+    const both = new AbortController();
+    const ended = [2000, 24].map((length) =>
+      watched(ring.send(recordOf(3, length), { signal: both.signal })),
+    );
+    both.abort(new Error("both"));
+    for (const each of ended) await fails(each, (error) => (error as Error).message === "both");
+    assert.is(ring.stats().backlogBytes, backlogBytes, "nothing was sent after the abort");
     await rejects(ring.room(8, { signal: stop.signal }), (error) => error === stop.signal.reason);
     await rejects(ring.send(new Uint8Array(5000)), (error) => error instanceof RangeError);
     await rejects(ring.room(5000), (error) => error instanceof RangeError);
@@ -374,7 +380,7 @@ kernelTest(test, "waiting keeps the process alive, unless it is told not to", ne
       await ring.room(24);
       console.log("room");
       while (ring.write(recordOf(0, 248)));
-      setTimeout(() => program.run(), 5000).unref();
+      setTimeout(() => program.run(), 1_000_000).unref();
       ring.room(24, { ref: false }).then(() => console.log("never"));
       process.on("exit", () => console.log("exit"));
     `,

@@ -26,7 +26,7 @@ export function sysPrologue(base?: string): string {
 
 /**
  * Runs `script`, an ES module in which `sys(name)` gives one of `child-modules.ts`; kills it after
- * `seconds`.
+ * `seconds`, 60 by default, and says so behind what it wrote to stderr.
  */
 export function runChild(
   script: string,
@@ -52,12 +52,17 @@ export function runChild(
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), (options.seconds ?? 20) * 1000 * SLOWNESS);
+  const limit = Math.max(options.seconds ?? 0, 60) * SLOWNESS;
+  let late = "";
+  const timer = setTimeout(() => {
+    late = `no end after ${limit} s\n`;
+    child.kill("SIGKILL");
+  }, limit * 1000);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status, signal) => {
       clearTimeout(timer);
-      resolve({ status, signal, stdout, stderr });
+      resolve({ status, signal, stdout, stderr: stderr + late });
     });
   });
 }

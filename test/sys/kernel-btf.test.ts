@@ -86,7 +86,7 @@ kernelTest(test, "dropped types are unmapped when nobody uses them", async () =>
     const used = mappings();
     const name = kept.name(kept.find("task_struct"));
     kept = undefined;
-    for (let i = 0; i < 10; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+    for (let i = 0; i < 1000 && mappings() > 0; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
     console.log(JSON.stringify({ first, used, last: mappings(), name }));
   `,
     { flags: ["--expose-gc"] },

@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { isFirstUserNamespace } from "../../src/sys/user-namespace.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { hostTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 
 const test = suite("sys/user-namespace");
 const UNSHARE = ["--user", "--map-root-user"];
@@ -39,9 +40,9 @@ hostTest(
     const script = [process.execPath, "--input-type=module", "-e", SCRIPT, base, ...files];
     const child = spawnSync("unshare", [...UNSHARE, ...script], {
       encoding: "utf8",
-      timeout: 30_000,
+      timeout: 60_000 * SLOWNESS,
     });
-    assert.is(child.status, 0, child.stderr);
+    assert.is(child.status, 0, `${child.error ?? ""} ${child.stderr}`);
     const [map = "", program = "", list = ""] = JSON.parse(child.stdout) as string[];
     assert.match(
       map,
