@@ -37,7 +37,7 @@ export function anchorOf(
   }
   const revision =
     expectedRevision === undefined ? undefined : unsigned64(expectedRevision, "expectedRevision");
-  const neighbour = before ?? after;
+  const neighbour = before === undefined ? after : before;
   if (neighbour === undefined) {
     return {
       flags: 0,
@@ -46,7 +46,8 @@ export function anchorOf(
   }
   const side = before === undefined ? FLAG.AFTER : FLAG.BEFORE;
   if (neighbour === "all") return { flags: side, anchor: { expectedRevision: revision } };
-  if (typeof neighbour !== "object" || neighbour === null) {
+  if (!(neighbour instanceof Link) && typeof (neighbour as AttachableProgram)?.type !== "number") {
+    // The kernel would take nothing for all of the list.
     throw new TypeError(`${hook}: ${shown(neighbour)} is neither a program, a link nor "all"`);
   }
   return {

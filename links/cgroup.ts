@@ -6,7 +6,7 @@
 
 import { SyscallError } from "../src/error.ts";
 import { checkOptions, shown } from "../src/options.ts";
-import { programInfo } from "../src/program-info.ts";
+import { programId } from "../src/program-info.ts";
 import { type Anchor, programDetach } from "../src/sys/bpf.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { openDirectory } from "../src/sys/file.ts";
@@ -39,6 +39,11 @@ export interface CgroupOptions extends AnchorOptions {
    * the mode of another takes its place. Default `multi`, as links are.
    */
   mode?: CgroupMode;
+  /**
+   * Run before the programs of cgroups below, which otherwise come first; Linux 6.15, through a link 6.17. Default false. Some
+   * kernels, such as 6.18.15, exchange another program than this one when the link is updated: attach anew there.
+   */
+  preorder?: boolean;
 }
 
 /** Types of programs that cgroups run. */
@@ -60,6 +65,11 @@ const ONLY: Readonly<Record<number, number>> = {
   [ProgramType.LSM]: AttachType.LSM_CGROUP,
 };
 const REPLACE = 4;
+/** `BPF_F_PREORDER`. */
+const PREORDER = 0x40;
+const UNFIT =
+  "the program was loaded for another hook, or the kernel is too old for it, or for anchors (Linux 6.17) or preorder (6.15, of links 6.17)";
+const TWICE = "the program is attached there, which is possible once without a link";
 const EPERM = 1;
 
 /**
@@ -99,8 +109,8 @@ export function attachCgroup(
   options: CgroupOptions,
   kernel: KernelCalls = runningKernel,
 ): Link {
-  checkOptions("cgroup", options, ["attachType", "link", "mode", ...ANCHOR_OPTIONS]);
-  requireBooleans("cgroup", options, ["link"]);
+  checkOptions("cgroup", options, ["attachType", "link", "mode", "preorder", ...ANCHOR_OPTIONS]);
+  requireBooleans("cgroup", options, ["link", "preorder"]);
   requireType(program, CGROUP_TYPES, "cgroup");
   const { mode = "multi", link = true } = options;
   if (!Object.hasOwn(MODES, mode)) {
@@ -109,7 +119,7 @@ export function attachCgroup(
   if (link && options.mode !== undefined && mode !== "multi") {
     throw new TypeError(`cgroup: mode ${mode} takes \`link: false\`; links are multi`);
   }
-  const neighbour = options.before ?? options.after;
+  const neighbour = options.before === undefined ? options.after : options.before;
   if (neighbour !== undefined && neighbour !== "all" && neighbour instanceof Link !== link) {
     throw new TypeError(
       "cgroup: links go before and after links, programs that are attached without a link before and after programs",
@@ -118,6 +128,7 @@ export function attachCgroup(
   const attachType = options.attachType ?? ONLY[program.type] ?? program.attachType;
   requireAttachType(attachType, "cgroup");
   const { flags, anchor } = anchorOf(options, "cgroup");
+  const preorder = options.preorder === true ? PREORDER : 0;
   const doing = `cannot attach program ${program.name} to a cgroup`;
   const target = openCgroup(cgroup, doing);
   const hook = nameOf(AttachType, attachType)
@@ -127,22 +138,27 @@ export function attachCgroup(
   const common = { kind: "cgroup", description, types: [program.type] } as const;
   try {
     if (link) {
-      const attributes = { program: program.fd, target, attachType, flags, anchor };
+      const attributes = {
+        program: program.fd,
+        target,
+        attachType,
+        flags: flags | preorder,
+        anchor,
+      };
       const fd = createLink(attributes, `link to ${target.what}`, kernel);
       if (fd !== undefined) {
         target.close();
         return new Link({ ...common, fd, isKernelLink: true });
       }
     }
-    const manual = new Manual(program, target, attachType, MODES[mode], kernel);
+    const manual = new Manual(program, target, attachType, MODES[mode], preorder, kernel);
     manual.attach(flags, anchor);
     return new Link({ ...common, fd: target, isKernelLink: false, manual });
   } catch (error) {
-    const reason = explain(
-      error,
-      `cannot attach program ${description}`,
-      reasons(target, attachType, mode),
-    );
+    const reason = explain(error, `cannot attach program ${description}`, {
+      ...reasons(target, attachType, mode),
+      EINVAL: () => (isAttached(target, attachType, program.fd) ? TWICE : UNFIT),
+    });
     target.close();
     throw reason;
   }
@@ -158,7 +174,9 @@ function createLink(
     return kernel.linkCreate(attributes, what);
   } catch (error) {
     // Whatever else is wrong is so without a link, too, and said there.
-    if (failedWith(error, "EINVAL") && attributes.anchor === undefined) return undefined;
+    const { anchor, flags = 0 } = attributes;
+    const isPlain = anchor === undefined && (flags & PREORDER) === 0;
+    if (failedWith(error, "EINVAL") && isPlain) return undefined;
     throw error;
   }
 }
@@ -168,6 +186,7 @@ class Manual {
   readonly #target: FileDescriptor;
   readonly #attachType: number;
   readonly #mode: number;
+  readonly #preorder: number;
   readonly #kernel: KernelCalls;
   /** Opened before anything is attached, so that what is attached can be detached. */
   #current: FileDescriptor;
@@ -177,20 +196,22 @@ class Manual {
     target: FileDescriptor,
     attachType: number,
     mode: number,
+    preorder: number,
     kernel: KernelCalls,
   ) {
     this.#current = program.fd.duplicate();
     this.#target = target;
     this.#attachType = attachType;
     this.#mode = mode;
+    this.#preorder = preorder;
     this.#kernel = kernel;
   }
 
   attach(flags: number, anchor: Anchor | undefined): void {
     const [target, program, attachType] = [this.#target, this.#current, this.#attachType];
     try {
-      const attributes = { target, program, attachType, flags: this.#mode | flags, ...anchor };
-      this.#kernel.programAttach(attributes);
+      const all = this.#mode | this.#preorder | flags;
+      this.#kernel.programAttach({ target, program, attachType, flags: all, ...anchor });
     } catch (error) {
       program.close();
       throw error;
@@ -223,7 +244,7 @@ class Manual {
         target: this.#target,
         program: own,
         attachType: this.#attachType,
-        flags: this.#mode | (isMulti ? REPLACE : 0),
+        flags: this.#mode | this.#preorder | (isMulti ? REPLACE : 0),
         replace: isMulti ? (expected?.fd ?? this.#current) : undefined,
       });
     } catch (error) {
@@ -241,14 +262,21 @@ class Manual {
 
   /** Whether a program is among those that are attached here, as far as that can be told. */
   #isAttached(program: FileDescriptor): boolean {
-    let attached: AttachedPrograms;
-    try {
-      attached = queryPrograms(this.#target, this.#attachType);
-    } catch {
-      return true;
-    }
-    const own = programInfo(program).id;
-    return attached.programs.some(({ id }) => id === own);
+    return isAttached(this.#target, this.#attachType, program) ?? true;
+  }
+}
+
+/** Whether a program is among those that are attached to a cgroup; undefined where that cannot be told. */
+function isAttached(
+  target: FileDescriptor,
+  attachType: number,
+  program: FileDescriptor,
+): boolean | undefined {
+  try {
+    const own = programId(program);
+    return queryPrograms(target, attachType).programs.some(({ id }) => id === own);
+  } catch {
+    return undefined;
   }
 }
 
@@ -264,7 +292,9 @@ export function openCgroup(cgroup: Cgroup, doing: string): FileDescriptor {
       ? openDirectory(`/proc/self/fd/${cgroup}`, `cgroup of ${what}`)
       : openDirectory(cgroup, `cgroup ${what}`);
   } catch (error) {
-    if (!failedWith(error, "ENOENT") && !failedWith(error, "ENOTDIR")) throw error;
+    if (!failedWith(error, "ENOENT") && !failedWith(error, "ENOTDIR")) {
+      throw explain(error, `${doing}: cannot open ${what}`, {});
+    }
     throw new TargetError(`${doing}: ${what} is no folder; ${whereCgroupsAre()}`, {
       target: String(cgroup),
       cause: error,
@@ -276,8 +306,7 @@ function reasons(target: FileDescriptor, attachType: number, mode: CgroupMode): 
   return {
     EPERM: () => exclusion(target, attachType, mode) ?? privileges(),
     EBADF: () => `it is no cgroup of version 2; ${whereCgroupsAre()}`,
-    EINVAL:
-      "the program was loaded for another hook, or the kernel is too old for it, or for anchors, which came with Linux 6.17",
+    EINVAL: UNFIT,
     E2BIG: "as many programs as the kernel allows, 64, are attached to it",
     EEXIST: "the program is attached there",
     ESTALE: "the list of programs has another revision",

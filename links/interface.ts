@@ -36,6 +36,7 @@ export interface XdpPrograms {
 const RTM_GETLINK = 18;
 const IFLA_IFNAME = 3;
 const IFLA_XDP = 43;
+const IFLA_ALT_IFNAME = 53;
 /** `enum` of `IFLA_XDP_*`. */
 const XDP = { attached: 2, programId: 4, native: 5, skb: 6, offload: 7 };
 /** `XDP_ATTACHED_DRV`, `_SKB`, `_HW`. */
@@ -44,6 +45,8 @@ const ATTACHED = { native: 1, skb: 2, offload: 3 };
 const IFINFO = { size: 16, index: 4 };
 /** `IFNAMSIZ`, with its NUL. */
 const LONGEST_NAME = 16;
+/** `ALTIFNAMSIZ`, with its NUL; Linux 5.5. */
+const LONGEST_OTHER_NAME = 128;
 
 /** `struct ifinfomsg` of one interface, or of any. */
 export function interfaceHeader(index: number): Uint8Array {
@@ -93,12 +96,14 @@ function lookUp(socket: RouteSocket, which: string | number, doing: string): Net
     throw new TypeError(`${doing}: ${shown(which)} is not the name of a network interface`);
   }
   const isName = typeof which === "string";
-  // The kernel cuts a longer name, and would find another interface.
-  const canBe = !isName || Buffer.byteLength(which) < LONGEST_NAME;
+  const length = isName ? Buffer.byteLength(which) : 0;
+  // The kernel cuts a longer name, and would find another interface; longer ones are those that an interface has besides.
+  const attribute = length < LONGEST_NAME ? IFLA_IFNAME : IFLA_ALT_IFNAME;
+  const canBe = length < LONGEST_OTHER_NAME;
   let cause: unknown;
   try {
     const header = interfaceHeader(isName ? 0 : which);
-    const name = isName ? [writeAttributes([[IFLA_IFNAME, which]])] : [];
+    const name = isName ? [writeAttributes([[attribute, which]])] : [];
     const answers = canBe
       ? socket.request(RTM_GETLINK, 0, [header, ...name], `find interface ${which}`)
       : [];
@@ -109,10 +114,12 @@ function lookUp(socket: RouteSocket, which: string | number, doing: string): Net
     cause = error;
   }
   const known = list(socket).map(({ name }) => name);
-  throw new TargetError(
-    `${doing}: this network namespace has no interface ${isName ? which : `number ${which}`}`,
-    { target: String(which), suggestions: isName ? nearMatches(which, known) : [], cause },
-  );
+  const text = !isName ? `number ${which}` : canBe ? which : shown(which);
+  throw new TargetError(`${doing}: this network namespace has no interface ${text}`, {
+    target: String(which),
+    suggestions: isName ? nearMatches(which, known) : [],
+    cause,
+  });
 }
 
 function list(socket: RouteSocket): NetworkInterface[] {

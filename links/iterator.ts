@@ -17,7 +17,7 @@ import { AttachType, ProgramType } from "../src/uapi.ts";
 import { type AttachableProgram, requireType } from "./arguments.ts";
 import { openCgroup } from "./cgroup.ts";
 import { bpfPrivileges, explain } from "./explain.ts";
-import { NETWORK_TARGETS, walksNamespace } from "./iterator-targets.ts";
+import { NETWORK_TARGETS, otherTargets, walksNamespace } from "./iterator-targets.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link, type LinkParts } from "./link.ts";
 
@@ -142,6 +142,7 @@ export function attachIterator(
   const doing = `cannot attach program ${description}`;
   using cgroup = options.cgroup === undefined ? undefined : openCgroup(options.cgroup, doing);
   const iteratorInfo = targetInfo(options, cgroup);
+  requireTaken(options, program.attachTo, doing);
   const attachType = AttachType.TRACE_ITER;
   const namespace = ownNamespace(options.namespace, program.attachTo, doing);
   try {
@@ -166,6 +167,17 @@ export function attachIterator(
         "this kernel's iterators take less: single processes and cgroups are walked from Linux 6.1 on",
       ESRCH: "there is no such process or task",
     });
+  }
+}
+
+/** @throws TypeError for an option that is for iterators of something else. */
+function requireTaken(options: IteratorOptions, attachTo: string, doing: string): void {
+  for (const name of ["map", "pid", "tid", "cgroup"] as const) {
+    const taking = options[name] === undefined ? undefined : otherTargets(name, attachTo);
+    if (taking === undefined) continue;
+    throw new TypeError(
+      `${doing}: ${name} is for iterators of ${taking.join(", ")}, and this one is of ${attachTo}`,
+    );
   }
 }
 

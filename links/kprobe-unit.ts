@@ -4,6 +4,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { SyscallError, UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { kernelFunctionNames } from "../src/sys/kallsyms.ts";
@@ -17,6 +18,8 @@ import { hasTracefsProbes, openTracefsProbe } from "./tracefs-probe.ts";
 
 const ENOENT = 2;
 const LIST = "kprobe_events";
+/** `KSYM_NAME_LEN` of include/linux/kallsyms.h, and the name of a module. */
+const LONGEST_SYMBOL = 512 + 56;
 
 /** A place as the kernel takes it: a symbol, or an address without one. */
 export type Place = SymbolOffset & { address?: bigint };
@@ -51,7 +54,9 @@ export function openKprobe(
   probe: { isReturn: boolean; maxactive: number | undefined },
   target: string,
 ): OpenKprobe {
+  if (place.symbol.length > LONGEST_SYMBOL) throw absent(undefined, target);
   const byTracefs = (): OpenKprobe => {
+    if (!isOneWord(place) || !isModuleThere(place)) throw absent(undefined, target);
     try {
       return openTracefsProbe({ list: LIST, place: placeText(place), ...probe }, target);
     } catch (error) {
@@ -98,6 +103,19 @@ function openByUnit(
 export function placeText({ symbol, offset, address }: Place): string {
   if (address !== undefined) return `0x${address.toString(16)}`;
   return offset === 0 ? symbol : `${symbol}+0x${offset.toString(16)}`;
+}
+
+/** Anything else would be more than one word of tracefs's command, or more than one command. */
+function isOneWord({ symbol }: Place): boolean {
+  return !/[\s#\0]/.test(symbol);
+}
+
+/** tracefs takes `MODULE:SYMBOL` of a module that is not loaded, too, for when it will be. */
+function isModuleThere({ symbol }: Place): boolean {
+  const colon = symbol.indexOf(":");
+  if (colon === -1) return true;
+  const module = symbol.slice(0, colon);
+  return /^[\w-]+$/.test(module) && existsSync(`/sys/module/${module}/initstate`);
 }
 
 /** From Linux 6.7 on tracefs says EINVAL of a symbol that is not there, as of one that may not be probed. */

@@ -41,7 +41,8 @@ export class LinkGroup extends Link {
 
   #only(doing: string): Link {
     const [first] = this.links;
-    if (first !== undefined && this.links.length === 1) return first;
+    // A closed one says so itself.
+    if (first !== undefined && (this.links.length === 1 || first.closed)) return first;
     throw new UnsupportedError(
       `cannot ${doing} ${this.description} as one: its ${this.links.length} links are in \`links\``,
       { feature: "several links as one" },

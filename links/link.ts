@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UnsupportedError } from "../src/error.ts";
+import { BpfError, UnsupportedError } from "../src/error.ts";
 import { checkOptions, shown } from "../src/options.ts";
 import { linkDetach, linkUpdate, objectPin } from "../src/sys/bpf.ts";
 import { explainPin, requirePinPath } from "../src/sys/bpf-file-system.ts";
@@ -198,8 +198,8 @@ export class Link implements Disposable, AsyncDisposable {
     if (expected !== undefined && typeof expected?.type !== "number") {
       throw new TypeError(`${doing}: expected is ${shown(expected)}, not a program`);
     }
+    this.#requireOpen();
     if (!this.isKernelLink) {
-      void this.fd.number;
       if (manual?.replace === undefined) throw cannotUpdate(doing);
       manual.replace(program, expected);
     } else {
@@ -223,7 +223,7 @@ export class Link implements Disposable, AsyncDisposable {
 
   /**
    * Detaches the program although pins and other descriptors hold the link; it stays open and can be described. XDP, cgroup, tcx,
-   * netkit, sk_lookup and flow_dissector links, Linux 5.9.
+   * netkit, netfilter, sk_lookup, flow_dissector and socket map links; Linux 5.9, or the release of the hook.
    *
    * @throws UnsupportedError when the kernel made no link, or its links cannot be detached so: those are closed and unpinned;
    * SyscallError.
@@ -276,8 +276,15 @@ export class Link implements Disposable, AsyncDisposable {
     await this.closeAsync();
   }
 
+  /** What stands in for a link is a socket, a cgroup or a program, which says nothing to who closed a link. */
+  #requireOpen(): void {
+    if (!this.fd.closed) return;
+    throw new BpfError(`use link of ${this.#description}: it was closed`, { code: "ERR_CLOSED" });
+  }
+
   #requireLink(doing: string): void {
-    if (this.isKernelLink || this.fd.closed) return;
+    this.#requireOpen();
+    if (this.isKernelLink) return;
     if (this.#parts.manual !== undefined) {
       throw new UnsupportedError(
         `cannot ${doing} ${this.description}: it was attached without a link`,

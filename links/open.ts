@@ -12,13 +12,15 @@ import type { FileDescriptor } from "../src/sys/fd.ts";
 import { objectKind } from "../src/sys/fd-info.ts";
 import { AttachType, LinkType } from "../src/uapi.ts";
 import { type LinkInfo, linkInfo } from "./info.ts";
+import { IteratorLink } from "./iterator.ts";
 import { Link, type LinkKind } from "./link.ts";
+import { StructOpsLink } from "./struct-ops.ts";
 import { TRACING_KINDS } from "./tracing.ts";
 import { MULTI_KINDS } from "./tracing-multi.ts";
 
 /**
  * Opens a link by the path of its pin (Linux 5.7) or by its id (5.8, with CAP_SYS_ADMIN). It is held together with whoever holds it
- * already: closing this one detaches only when it was the last.
+ * already: closing this one detaches only when it was the last. An iterator is an `IteratorLink`, a function table a `StructOpsLink`.
  *
  * @throws SyscallError such as ENOENT when there is none, EACCES for a folder, EPERM without privileges; BpfError with code `ERR_NOT_A_LINK`
  * for the pin of a map or program, `ERR_NOT_BPFFS` for a path elsewhere; TypeError for what is neither path nor id.
@@ -29,7 +31,9 @@ export function openLink(which: string | number): Link {
     const info = linkInfo(fd);
     const name = typeof which === "number" ? `link ${which}` : `the link pinned at ${which}`;
     const description = `program ${info.programId} to ${placeOf(info)} (${name})`;
-    return new Link({ kind: kindOf(info), description, fd, isKernelLink: true });
+    const parts = { kind: kindOf(info), description, fd, isKernelLink: true } as const;
+    if (parts.kind === "iter") return new IteratorLink(parts);
+    return parts.kind === "struct_ops" ? new StructOpsLink(parts) : new Link(parts);
   } catch (error) {
     fd.close();
     throw error;

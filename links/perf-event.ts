@@ -5,6 +5,7 @@
  * @module
  */
 
+import { abandonAll } from "../src/close-all.ts";
 import { UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import { AttachType } from "../src/uapi.ts";
@@ -62,8 +63,7 @@ export function attachToEvent(
     kernel.perfEnable(event);
     return new Link({ ...common, description, fd: event, isKernelLink: false });
   } catch (error) {
-    event.close();
-    afterClose?.now();
+    abandonAll([event, { close: () => afterClose?.now() }]);
     throw explain(error, `cannot attach program ${description}`, {
       ...REASONS,
       ...attachment.reasons,

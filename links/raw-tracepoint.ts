@@ -77,6 +77,7 @@ export function attachRawTracepoint(
     throw explain(error, `cannot attach program ${description}`, {
       EINVAL:
         "the program reads an argument that the tracepoint does not have, or writes more of one than it may",
+      EEXIST: "the program is attached there, which is possible once before Linux 6.10",
       EPERM: bpfPrivileges,
     });
   }

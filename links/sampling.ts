@@ -122,8 +122,8 @@ export function perfEvent(program: AttachableProgram, options: SamplingOptions =
   const cpus = cpusOf(options.cpus) ?? (pid === undefined ? onlineCpus() : [-1]);
   const doing = `cannot attach program ${program.name} to ${event.name}`;
   using cgroup = options.cgroup === undefined ? undefined : openCgroup(options.cgroup, doing);
-  const attach = (which: Event): SamplingLink =>
-    attachAll(program, which, cpus, cgroup ?? pid ?? -1, rate, cookie);
+  const places = { cpus, isChosen: options.cpus !== undefined, whom: cgroup ?? pid ?? -1 };
+  const attach = (which: Event): SamplingLink => attachAll(program, which, places, rate, cookie);
   try {
     return attach(event);
   } catch (error) {
@@ -137,19 +137,25 @@ export function perfEvent(program: AttachableProgram, options: SamplingOptions =
 
 type Rate = { sampleFrequency: number } | { samplePeriod: bigint };
 
+interface Places {
+  cpus: readonly number[];
+  /** Whether the caller said which. */
+  isChosen: boolean;
+  whom: number | FileDescriptor;
+}
+
 function attachAll(
   program: AttachableProgram,
   event: Event,
-  cpus: readonly number[],
-  whom: number | FileDescriptor,
+  places: Places,
   rate: Rate,
   cookie: bigint,
 ): SamplingLink {
   const links: Link[] = [];
   try {
-    for (const cpu of cpus) {
+    for (const cpu of places.cpus) {
       const target = cpu === -1 ? event.name : `${event.name} of CPU ${cpu}`;
-      const fd = open(program, event, cpu, whom, rate, target);
+      const fd = open(program, event, cpu, places, rate, target);
       // The CPU went offline after it was counted.
       if (fd === undefined) continue;
       links.push(attachToEvent(program, fd, { kind: "perf_event", target, cookie, reasons: {} }));
@@ -161,12 +167,12 @@ function attachAll(
   }
 }
 
-/** Undefined for a CPU that is not there, where several were to be asked. */
+/** Undefined for a CPU that is not there, where nobody asked for this one. */
 function open(
   program: AttachableProgram,
   { type, config }: Event,
   cpu: number,
-  whom: number | FileDescriptor,
+  { whom, isChosen }: Places,
   rate: Rate,
   target: string,
 ): FileDescriptor | undefined {
@@ -174,7 +180,8 @@ function open(
     const attributes = { type, config, ...rate, bits: ["disabled"] } as const;
     return perfEventOpen(attributes, whom, cpu, undefined, 0, `event of ${target}`);
   } catch (error) {
-    if (failedWith(error, "ENODEV") && cpu !== -1 && !onlineCpus().includes(cpu)) return undefined;
+    const offline = () => (cpu === -1 ? undefined : offlineText(cpu));
+    if (failedWith(error, "ENODEV") && !isChosen && offline() !== undefined) return undefined;
     throw explain(error, `cannot attach program ${program.name} to ${target}`, {
       EACCES: perfPrivileges,
       EPERM: perfPrivileges,
@@ -184,10 +191,20 @@ function open(
           ? "the machine has no such counter, or no controller was ever given to the first cgroup's children (cgroup.subtree_control)"
           : "the machine has no such counter, or the virtual machine does not show it",
       EOPNOTSUPP: "the CPU cannot interrupt for this counter; virtual machines often cannot",
-      EINVAL:
+      ENODEV: () => offline() ?? "the machine has no such counter",
+      EINVAL: () =>
+        offline() ??
         "the kernel does not take these numbers; kernel.perf_event_max_sample_rate bounds the frequency",
     });
   }
+}
+
+/** Undefined for a CPU that is online. */
+function offlineText(cpu: number): string | undefined {
+  const online = onlineCpus();
+  return online.includes(cpu)
+    ? undefined
+    : `CPU ${cpu} is not online; these are: ${online.join(", ")}`;
 }
 
 function eventOf(event: NonNullable<SamplingOptions["event"]>): Event {

@@ -8,6 +8,7 @@ import { StructOpsMap } from "../maps/struct-ops.ts";
 import { UnsupportedError } from "../src/error.ts";
 import { linkUpdate } from "../src/sys/bpf.ts";
 import { AttachType } from "../src/uapi.ts";
+import type { AttachableProgram } from "./arguments.ts";
 import { explain, type Reasons } from "./explain.ts";
 import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import { Link } from "./link.ts";
@@ -21,6 +22,14 @@ const REASONS: Reasons = {
 
 /** A function table that the kernel uses until the link is closed. */
 export class StructOpsLink extends Link {
+  /** A link of a function table has no program: {@link StructOpsLink.replace} puts another table there. @throws UnsupportedError. */
+  override update(program: AttachableProgram): never {
+    throw new UnsupportedError(
+      `cannot update ${this.description} to program ${program?.name}: it takes a function table, by replace(map)`,
+      { feature: "programs in links of function tables" },
+    );
+  }
+
   /**
    * Puts another table of the same kind and name in the place of this one, without a gap. Linux 6.4.
    *

@@ -8,7 +8,7 @@
 
 import { SyscallError } from "../src/error.ts";
 import { checkOptions, shown } from "../src/options.ts";
-import { programInfo } from "../src/program-info.ts";
+import { programId } from "../src/program-info.ts";
 import { NetlinkFlag, type RouteSocket } from "../src/sys/netlink.ts";
 import { writeAttributes } from "../src/sys/netlink-message.ts";
 import { AttachType, ProgramType } from "../src/uapi.ts";
@@ -89,7 +89,7 @@ export function attachTc(
   try {
     madeQdisc = makeQdisc(socket, place);
     const wanted = { index: place.index, parent: PARENTS[direction], priority, handle };
-    const { id } = programInfo(program.fd);
+    const id = programId(program.fd);
     const filter = makeFilter(socket, wanted, program);
     const attachment = new Attachment(socket, filter, id, place, madeQdisc);
     return new Link({
@@ -151,7 +151,7 @@ class Attachment {
         `${doing}: tc replaces whatever program the filter has, so none can be expected`,
       );
     }
-    const { id } = programInfo(next.fd);
+    const id = programId(next.fd);
     if (!this.#isThere(doing)) throw goneError(doing);
     try {
       changeFilter(this.#socket, this.#filter, next);

@@ -13,6 +13,7 @@ import { tracefs } from "../src/sys/paths.ts";
 import { PerfType, perfEventOpen } from "../src/sys/perf.ts";
 import type { Removal } from "./link.ts";
 import {
+  failure,
   type ProbeList,
   removeTracefsProbe,
   removeTracefsProbeSoon,
@@ -57,7 +58,7 @@ export function openTracefsProbe(probe: TracefsProbe, target: string): TracefsEv
     soon: () => removeTracefsProbeSoon(list, name, target),
   };
   try {
-    const id = Number(readFileSync(`${root}/events/${name}/id`, "utf8"));
+    const id = readId(`${root}/events/${name}/id`, target);
     const attributes = { type: PerfType.TRACEPOINT, config: id, bits: ["disabled"] } as const;
     const event = perfEventOpen(
       attributes,
@@ -70,8 +71,20 @@ export function openTracefsProbe(probe: TracefsProbe, target: string): TracefsEv
     );
     return { event, remove };
   } catch (error) {
-    remove.now();
+    try {
+      remove.now();
+    } catch {
+      // The error on the way tells more.
+    }
     throw error;
+  }
+}
+
+function readId(path: string, target: string): number {
+  try {
+    return Number(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw failure(cause, path, `read the number of ${target}`);
   }
 }
 

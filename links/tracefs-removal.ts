@@ -108,7 +108,8 @@ function isLeftAlone(error: unknown): boolean {
   return code === "EBUSY" || code === "ENOENT";
 }
 
-function failure(cause: unknown, path: string, doing: string): unknown {
+/** An error of Node's as one of ours. */
+export function failure(cause: unknown, path: string, doing: string): unknown {
   const { errno, syscall = "write" } = cause as NodeJS.ErrnoException;
   if (errno === undefined) return cause;
   return new SyscallError(`${doing} in ${path}`, { errno: Math.abs(errno), syscall, cause });

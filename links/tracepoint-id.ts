@@ -58,8 +58,8 @@ export function tracepointId(tracepoint: TracepointName): number {
     const code = (cause as { code?: unknown }).code;
     if (code !== "ENOENT" && code !== "ENOTDIR") {
       throw new TargetError(
-        `cannot read the number of tracepoint ${target}: ${String(code)} from ${root}/events, ` +
-          "which only root may read unless it was mounted otherwise",
+        `cannot read the number of tracepoint ${target}: ${String(code)} from ${root}/events` +
+          (code === "EACCES" ? ", which only root may read unless it was mounted otherwise" : ""),
         { code: "ERR_TARGET", target, cause },
       );
     }

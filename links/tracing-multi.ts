@@ -95,7 +95,7 @@ export function attachTracingMulti(
       EINVAL: "the program was loaded for functions of another module, or one cannot be traced",
       EOPNOTSUPP: "the kernel cannot attach to one of the functions",
       EBUSY:
-        "something else has changed the start of a function, such as a live patch or another tracer",
+        "the program is attached there, or something else has changed the start of a function, such as a live patch or another tracer",
       E2BIG: "as many programs as the kernel allows, 38, are attached to one of the functions",
     });
   }

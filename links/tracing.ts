@@ -37,10 +37,12 @@ export const TRACING_KINDS: Readonly<Record<number, LinkKind>> = {
 
 const REASONS: Reasons = {
   EBUSY:
-    "something else has changed the start of the function, such as a live patch or another tracer",
+    "the program is attached there, or something else has changed the start of the function, such as a live patch or another tracer",
+  EEXIST: "the program is attached there, which is possible once before Linux 6.10",
   E2BIG: "as many programs as the kernel allows, 38, are attached to the function",
   ENOTSUPP: `the kernel has no trampolines for BPF on ${process.arch}; arm64 has them since Linux 6.0`,
-  ENOENT: "the function has gone; was its module unloaded?",
+  ENOENT:
+    "the function has gone with its module, or the program was attached before, which kernels before 5.13 allow once: load it again",
   EINVAL: "the function cannot be traced, or the program was not loaded for it",
   EPERM: bpfPrivileges,
 };

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { closeSync, constants, openSync } from "node:fs";
 import { UnsupportedError } from "../src/error.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
+import { openFile } from "../src/sys/file.ts";
 import { perfEventOpen } from "../src/sys/perf.ts";
 import { TargetError } from "../src/target-error.ts";
 import { type AttachableProgram, unsigned64 } from "./arguments.ts";
 import { explain, type Reasons, uprobePrivileges } from "./explain.ts";
-import { type KernelCalls, runningKernel } from "./kernel-calls.ts";
+import { failedWith, type KernelCalls, runningKernel } from "./kernel-calls.ts";
 import type { Removal } from "./link.ts";
 import type { PerfAttachment } from "./perf-event.ts";
 import type { ProbeUnit } from "./pmu.ts";
@@ -53,7 +53,7 @@ export function openUprobe(
     return openByTracefs(place, { list: LIST, isReturn: retprobe, pid }, counter, target);
   } catch (error) {
     const doing = `cannot attach program ${program.name} to ${target}`;
-    if ((error as { code?: unknown }).code === "ENOENT") {
+    if (["ENOENT", "ENOTDIR"].some((code) => failedWith(error, code))) {
       throw new TargetError(`${doing}: there is no such file`, {
         target: place.path,
         cause: error,
@@ -110,12 +110,8 @@ function openByTracefs(
   const where = `0x${offset.toString(16)}${counter === 0n ? "" : `(0x${counter.toString(16)})`}`;
   if (!/[\s#]/.test(path)) return openTracefsProbe({ ...probe, place: `${path}:${where}` }, target);
   // tracefs divides its commands at spaces and takes # for a comment; it looks the file up at once, under any name.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    return openTracefsProbe({ ...probe, place: `/proc/self/fd/${fd}:${where}` }, target);
-  } finally {
-    closeSync(fd);
-  }
+  using file = openFile(path);
+  return openTracefsProbe({ ...probe, place: `/proc/self/fd/${file.number}:${where}` }, target);
 }
 
 /** What {@link attachToEvent} needs to know of a uprobe. */

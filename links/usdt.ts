@@ -5,7 +5,7 @@
  * @module
  */
 
-import { closeAll } from "../src/close-all.ts";
+import { abandonAll } from "../src/close-all.ts";
 import { nearMatches } from "../src/near-matches.ts";
 import { checkOptions, shown } from "../src/options.ts";
 import type { Program } from "../src/program.ts";
@@ -172,7 +172,7 @@ function attachAll(
     }
     return links;
   } catch (error) {
-    closeAll(links);
+    abandonAll(links);
     throw error;
   }
 }

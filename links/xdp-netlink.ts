@@ -6,7 +6,7 @@
  */
 
 import { SyscallError } from "../src/error.ts";
-import { programInfo } from "../src/program-info.ts";
+import { programId } from "../src/program-info.ts";
 import type { FileDescriptor } from "../src/sys/fd.ts";
 import type { RouteSocket } from "../src/sys/netlink.ts";
 import { writeAttributes } from "../src/sys/netlink-message.ts";
@@ -53,7 +53,7 @@ export class XdpSlot {
       this.#set(number, FLAG.REPLACE, expected.number, doing);
     } catch (error) {
       if (!failedWith(error, "EINVAL")) throw error;
-      const { id } = programInfo(expected);
+      const id = programId(expected);
       if (!Object.values(xdpPrograms(this.#socket, this.#place.index)).includes(id)) {
         throw new SyscallError(doing, { errno: EEXIST, syscall: "netlink", cause: error });
       }

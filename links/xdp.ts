@@ -70,6 +70,9 @@ export function attachXdp(
   if (replace !== undefined && options.link !== false) {
     throw new TypeError("xdp: a program is replaced by netlink only, which takes `link: false`");
   }
+  if (replace !== undefined && typeof replace?.type !== "number") {
+    throw new TypeError(`xdp: replace is ${shown(replace)}, not a program`);
+  }
   const doing = `cannot attach program ${program.name} as XDP`;
   const place = findInterface(device, doing);
   const flags = mode === undefined ? 0 : MODES[mode];

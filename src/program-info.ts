@@ -137,6 +137,11 @@ export function programInfo(program: FileDescriptor): ProgramInfo {
   };
 }
 
+/** The number of a program alone, for which `/proc` need not be read. Throws SyscallError. */
+export function programId(program: FileDescriptor): number {
+  return askProgram(program).view.getUint32(PROGRAM_INFO.id, hostLittleEndian);
+}
+
 /**
  * The structure itself, after a call that writes what `arrays` name: a member with a pointer, the count member and how many
  * elements there is room for.

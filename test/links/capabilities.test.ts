@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { tracePipe } from "../../src/trace-pipe.ts";
 import { hostTest, isOlderThan } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { isSyscall } from "./errors.ts";
 
 const test = suite("links/capabilities");
@@ -35,9 +36,9 @@ hostTest(
     const child = spawnSync(
       "setpriv",
       [...SETPRIV, process.execPath, "--input-type=module", "-e", SCRIPT, base],
-      { encoding: "utf8", timeout: 30_000 },
+      { encoding: "utf8", timeout: 60_000 * SLOWNESS },
     );
-    assert.is(child.status, 0, child.stderr);
+    assert.is(child.status, 0, `${child.error ?? ""} ${child.stderr}`);
     const [uprobe = "", list = "", query = "", enter = ""] = JSON.parse(child.stdout) as string[];
     // In older kernels it may be done, unless they have the change of July 2025.
     if (uprobe !== "done" || !isOlderThan("6.16")) {

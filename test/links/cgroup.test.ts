@@ -5,14 +5,13 @@ import * as assert from "uvu/assert";
 import { Kind } from "../../btf/index.ts";
 import { attachCgroup, type CgroupOptions, cgroup, cgroupPrograms } from "../../links/cgroup.ts";
 import { alu, load, type Statement } from "../../src/asm/index.ts";
-import { linkGetNextId } from "../../src/sys/bpf.ts";
 import { kernelBtf } from "../../src/sys/kernel-btf.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { isOlderThan, kernelTest } from "../helper/kernel.ts";
 import { TRAMPOLINES } from "../helper/trampolines.ts";
 import { inOwnCgroup } from "./cgroups.ts";
-import { Counter } from "./counter.ts";
+import { Counter, openObjects } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
 import { inOwnNetwork, sendDatagram } from "./network.ts";
 import { kernelBefore59 } from "./old-kernel.ts";
@@ -195,6 +194,13 @@ kernelTest(test, "what excludes a mode is said by what is in effect", async () =
       }
     }
     {
+      using _link = cgroup(second.program, path, { link: false });
+      assert.throws(
+        attach(path, { link: false }),
+        /\(the program is attached there, which is possible once without a link\): EINVAL/,
+      );
+    }
+    {
       using _link = cgroup(first.program, path, { link: false, mode: "override" });
       assert.throws(
         attach(path, {}),
@@ -301,10 +307,50 @@ kernelTest(
   },
 );
 
+for (const [how, link, since] of [
+  ["a link", true, "6.17"],
+  ["no link", false, "6.15"],
+] as const) {
+  kernelTest(
+    test,
+    `preorder puts a program before those of cgroups below, through ${how}`,
+    { needs: "preorder of cgroup programs", since },
+    async () => {
+      await inOwnCgroup((path) => {
+        const below = `${path}/below`;
+        mkdirSync(below);
+        try {
+          using inner = new Counter({ ...egress, after: allow });
+          using outer = new Counter({ ...egress, after: allow });
+          using next = new Counter({ ...egress, after: allow });
+          const order = () => {
+            const all = cgroupPrograms(below, egress.attachType, { effective: true }).programs;
+            const own = [inner, outer, next].map(({ program }) => program.id);
+            return all.map(({ id }) => own.indexOf(id)).filter((one) => one !== -1);
+          };
+          using _below = cgroup(inner.program, below, { link });
+          using plain = cgroup(outer.program, path, { link });
+          assert.equal(order(), [0, 1]);
+          plain.close();
+          using first = cgroup(outer.program, path, { link, preorder: true });
+          assert.equal(order(), [1, 0]);
+          first.close();
+          using again = cgroup(next.program, path, { link, preorder: true });
+          assert.ok(again.isKernelLink === link);
+          assert.equal(order(), [2, 0]);
+        } finally {
+          rmdirSync(below);
+        }
+      });
+    },
+  );
+}
+
 kernelTest(test, "what is no cgroup is an error that tells where cgroups are", async () => {
   await assertNothingLeft(() => {
-    const before = linkGetNextId(0);
     using program = new Counter({ ...egress, after: allow });
+    using other = new Counter({ type: ProgramType.SOCKET_FILTER });
+    const before = openObjects();
     const where = /cgroups of version 2 are below \//;
     assert.throws(() => cgroup(program.program, "/no/such/cgroup"), isTarget("ENOENT", where));
     assert.throws(
@@ -315,9 +361,8 @@ kernelTest(test, "what is no cgroup is an error that tells where cgroups are", a
     assert.throws(() => cgroup(program.program, "/tmp"), hasCode("EBADF"));
     assert.throws(() => cgroup(program.program, ""), isA(TypeError));
     assert.throws(() => cgroup(program.program, "/tmp", { mode: "override" }), /link: false/);
-    using kprobe = new Counter({ type: ProgramType.SOCKET_FILTER });
-    assert.throws(() => cgroup(kprobe.program, "/tmp"), isA(TypeError));
-    assert.is(linkGetNextId(0), before);
+    assert.throws(() => cgroup(other.program, "/tmp"), isA(TypeError));
+    assert.equal(openObjects(), before);
   });
 });
 

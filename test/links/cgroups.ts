@@ -4,22 +4,31 @@
  * @module
  */
 
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { cgroup2 } from "../../src/sys/paths.ts";
-
-let last = 0;
+import { eventually } from "../helper/process.ts";
 
 /** Runs `body` with this process in a new cgroup, of which `path` is the folder. */
 export async function inOwnCgroup(body: (path: string) => void | Promise<void>): Promise<void> {
   const root = cgroup2();
   const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1] ?? "/";
-  const path = `${root}/ebpf-test-${process.pid}-${++last}`;
-  mkdirSync(path);
+  const path = mkdtempSync(`${root}/ebpf-test-`);
   try {
     writeFileSync(`${path}/cgroup.procs`, String(process.pid));
     await body(path);
   } finally {
     writeFileSync(`${root}${own}/cgroup.procs`, String(process.pid));
+    // The kernel takes those that have ended out by and by.
+    if (!(await eventually(() => isRemoved(path)))) rmdirSync(path);
+  }
+}
+
+function isRemoved(path: string): boolean {
+  try {
     rmdirSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
+    return false;
   }
 }

@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { globMatcher, isGlob } from "../../links/glob.ts";
+import { soon } from "../helper/soon.ts";
 
 const test = suite("links/glob");
 
@@ -23,9 +24,8 @@ test("stars, question marks and plain text", () => {
 });
 
 test("many stars on a long name end", () => {
-  const before = Date.now();
-  assert.not(globMatcher(`${"a*".repeat(50)}b`)("a".repeat(5000)));
-  assert.ok(Date.now() - before < 5000);
+  const matches = globMatcher(`${"a*".repeat(50)}b`);
+  assert.not(soon(5000, () => matches("a".repeat(5000))));
 });
 
 test.run();

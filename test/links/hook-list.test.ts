@@ -5,6 +5,7 @@ import { listHooks } from "../../links/hook-list.ts";
 import { parseTracepointFormat } from "../../links/tracepoint-format.ts";
 import { hostTest, kernelTest } from "../helper/kernel.ts";
 import { KPROBES } from "../helper/kprobes.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { isA, isTarget } from "./errors.ts";
 import { writeTargetProgram } from "./target-program.ts";
 
@@ -113,13 +114,20 @@ hostTest(
   test,
   "tracepoints are bpftrace's",
   () => {
-    const list = spawnSync("bpftrace", ["-l", "tracepoint:*"], {
-      encoding: "utf8",
-      maxBuffer: 2 ** 24,
-    });
-    const theirs = list.stdout.split("\n").filter((line) => line !== "");
-    assert.ok(theirs.length > 500, list.stderr);
-    assert.equal(names("tracepoint:*"), theirs.sort());
+    let ours: string[];
+    let theirs: string[];
+    // Modules and probes come and go.
+    do {
+      ours = names("tracepoint:*");
+      const list = spawnSync("bpftrace", ["-l", "tracepoint:*"], {
+        encoding: "utf8",
+        maxBuffer: 2 ** 24,
+        timeout: 60_000 * SLOWNESS,
+      });
+      theirs = list.stdout.split("\n").filter((line) => line !== "");
+      assert.ok(theirs.length > 500, `${list.error ?? ""} ${list.stderr}`);
+    } while (names("tracepoint:*").join() !== ours.join());
+    assert.equal(ours, theirs.sort());
   },
   { needs: "bpftrace", obstacle },
 );

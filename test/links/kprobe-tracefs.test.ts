@@ -14,6 +14,7 @@ import { KPROBES } from "../helper/kprobes.ts";
 import { Counter } from "./counter.ts";
 import { isA, isSyscall, isTarget } from "./errors.ts";
 import { kernelBefore515, kernelWithoutUnits } from "./old-kernel.ts";
+import { ownProbeLines } from "./probe-events.ts";
 
 const test = suite("links/kprobe-tracefs");
 const own = { type: ProgramType.KPROBE, pid: process.pid };
@@ -35,8 +36,7 @@ function addressOf(symbol: string): bigint {
 
 /** Events that this process made. */
 function events(): string[] {
-  const text = readFileSync(`${tracefs()}/kprobe_events`, "utf8");
-  return text.split("\n").filter((line) => line.includes(`ebpf/probe_${process.pid}_`));
+  return ownProbeLines("kprobe_events");
 }
 
 kernelTest(
@@ -173,6 +173,18 @@ kernelTest(
       const probe = { isReturn: false, maxactive: undefined };
       const attach = () => openKprobe(undefined, missing, probe, "kprobe vfs_opn");
       assert.throws(attach, isSyscall("ENOENT", /^put kprobe vfs_opn/));
+      // tracefs would take a second line for a second command, and a module for one that will be loaded.
+      for (const symbol of [
+        "vfs_open\n",
+        "vfs_open\n-:ebpf/another",
+        "vfs_open value=%ax",
+        ":vfs_open",
+        "no_such_module:vfs_open",
+        "v".repeat(5000),
+      ]) {
+        const place = { symbol, offset: 0 };
+        assert.throws(() => openKprobe(undefined, place, probe, "x"), isSyscall("ENOENT"));
+      }
       assert.throws(() => kprobe(program, "vfs_open", { maxactive: 3 }), isA(TypeError));
       const many = { retprobe: true, maxactive: 4097 };
       assert.throws(() => kprobe(program, "vfs_open", many), isA(RangeError));

@@ -1,18 +1,21 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Link } from "../../links/link.ts";
 import { LinkGroup } from "../../links/link-group.ts";
 import { rawTracepoint } from "../../links/raw-tracepoint.ts";
+import { socketFilter } from "../../links/socket.ts";
 import { tracepoint } from "../../links/tracepoint.ts";
 import { uprobe } from "../../links/uprobe.ts";
 import { AttachedLinks } from "../../src/attach.ts";
 import { linkGetFdById } from "../../src/sys/bpf.ts";
+import { FileDescriptor } from "../../src/sys/fd.ts";
+import { native } from "../../src/sys/ffi.ts";
 import { release } from "../../src/sys/kernel.ts";
 import { LinkType, ProgramType } from "../../src/uapi.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { eventually } from "../helper/process.ts";
 import { slowCloses } from "../sys/slow-closes.ts";
 import { Counter, openObjects } from "./counter.ts";
 import { hasCode } from "./errors.ts";
@@ -72,14 +75,12 @@ kernelTest(test, "is the link that the kernel lists under its number", () => {
 });
 
 /** Whether the event stops being counted, which the kernel sees to some time after a pin was removed. */
-async function stopsCounting(counter: Counter): Promise<boolean> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+function stopsCounting(counter: Counter): Promise<boolean> {
+  return eventually(() => {
     const { count } = counter;
     process.kill(process.pid, 0);
-    if (counter.count === count) return true;
-    await setTimeout(10);
-  }
-  return false;
+    return counter.count === count;
+  });
 }
 
 kernelTest(test, "lives on while it is pinned", async () => {
@@ -113,6 +114,28 @@ kernelTest(test, "refuses everything but closing after close", async () => {
   await link[Symbol.asyncDispose]();
   assert.throws(() => link.info(), hasCode("ERR_CLOSED"));
   assert.throws(() => link.pin("/sys/fs/bpf/x"), hasCode("ERR_CLOSED"));
+  // What stands in for a link has a name that says nothing.
+  using filter = new Counter({ type: ProgramType.SOCKET_FILTER });
+  using socket = new FileDescriptor(native().socket(2, 2, 0), "socket");
+  const manual = socketFilter(filter.program, socket.number);
+  manual.close();
+  for (const use of [
+    () => manual.update(filter.program),
+    () => manual.info(),
+    () => manual.detach(),
+  ]) {
+    assert.throws(use, hasCode("ERR_CLOSED"));
+    assert.throws(use, /use link of count to socket \d+: it was closed/);
+  }
+  const attach = (name: string) => rawTracepoint(counter.program, `sched_${name}`);
+  const group = new LinkGroup("raw_tracepoint", "count to two", [
+    attach("waking"),
+    attach("wakeup"),
+  ]);
+  group.close();
+  for (const use of [() => group.info(), () => group.pin("/sys/fs/bpf/x")]) {
+    assert.throws(use, hasCode("ERR_CLOSED"));
+  }
 });
 
 kernelTest(test, "all links of an object and of a group are closed together", async () => {

@@ -13,9 +13,10 @@ import { TargetError } from "../../src/target-error.ts";
 import { ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { hostTest, type KernelNeeds, kernelTest } from "../helper/kernel.ts";
+import { eventually } from "../helper/process.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA, isSyscall } from "./errors.ts";
-import { addAddress, eventually, indexOf, inOwnNetwork, makeVeth } from "./network.ts";
+import { addAddress, indexOf, inOwnNetwork, makeVeth } from "./network.ts";
 
 const test = suite("links/lwt");
 const NEEDS: KernelNeeds = { needs: "programs of routes", config: "CONFIG_LWTUNNEL_BPF" };

@@ -18,6 +18,7 @@ import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft, kernelObjects } from "../helper/hygiene.ts";
 import { hostTest, isOlderThan, type KernelNeeds, kernelTest } from "../helper/kernel.ts";
 import { KPROBES } from "../helper/kprobes.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { slowCloses } from "../sys/slow-closes.ts";
 import { Counter, keepCookie, openObjects } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
@@ -25,6 +26,8 @@ import { kernelBefore515 } from "./old-kernel.ts";
 import { writeDataOnly, writeTargetProgram } from "./target-program.ts";
 
 const test = suite("links/multi");
+/** Options for a process that ends at once. */
+const ENDS_AT_ONCE = { input: "", timeout: 60_000 * SLOWNESS };
 const KPROBE: KernelNeeds = { needs: "kprobe.multi", since: "5.18", config: "CONFIG_FPROBE" };
 const UPROBE: KernelNeeds = { needs: "uprobe.multi", since: "6.6", config: "CONFIG_UPROBE_EVENTS" };
 const type = ProgramType.KPROBE;
@@ -258,10 +261,10 @@ for (const [how, attachType, kernel] of [
       using group = attachUprobeMulti(program, target.path, { offsets, refCtrOffsets }, kernel);
       assert.ok(group instanceof ProbeGroup);
       assert.equal([group.kind, group.links.length], ["uprobe.multi", 2]);
-      assert.is(spawnSync(target.path, { input: "" }).status, 2);
+      assert.is(spawnSync(target.path, ENDS_AT_ONCE).status, 2);
       assert.is(counter.count, 6);
       await group.closeAsync();
-      assert.is(spawnSync(target.path, { input: "" }).status, 0);
+      assert.is(spawnSync(target.path, ENDS_AT_ONCE).status, 0);
       assert.is(counter.count, 6);
       const outside = { offsets: [...offsets, 2 ** 40] };
       const attach = () => attachUprobeMulti(program, target.path, outside, kernel);
@@ -300,7 +303,7 @@ kernelTest(
     using target = writeTargetProgram();
     await assertNothingLeft(async () => {
       const run = (): void => {
-        spawnSync(target.path, { input: "" });
+        spawnSync(target.path, ENDS_AT_ONCE);
       };
       using counter = new Counter({ ...uprobes, before: keepCookie });
       const options = { symbols: ["probe_me", "_start"], cookies: [7, 7] };
@@ -337,7 +340,7 @@ kernelTest(
         offsets,
         refCtrOffsets: [target.semaphoreOffset],
       });
-      assert.is(spawnSync(target.path, { input: "" }).status, 1);
+      assert.is(spawnSync(target.path, ENDS_AT_ONCE).status, 1);
       assert.is(semaphore.count, 3);
     });
   },
@@ -354,11 +357,11 @@ kernelTest(
     const offsets = Array.from({ length: 500 }, (_, index) => target.probeMeOffset + index * step);
     const link = uprobeMulti(counter.program, target.path, { offsets });
     const id = `link ${link.info().id}`;
-    assert.is(spawnSync(target.path, { input: "" }).signal, null);
+    assert.is(spawnSync(target.path, ENDS_AT_ONCE).signal, null);
     assert.is(counter.count, 3 * 500);
     const calls = await slowCloses(() => link.closeAsync());
     assert.equal([calls, kernelObjects().has(id)], [1, false]);
-    assert.is(spawnSync(target.path, { input: "" }).signal, null);
+    assert.is(spawnSync(target.path, ENDS_AT_ONCE).signal, null);
     assert.is(counter.count, 3 * 500);
   },
 );

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -49,7 +50,8 @@ kernelTest(test, "sk_lookup: it sees connections, is updated, and stops", async 
       using second = lookup();
       using link = skLookup(first.program);
       await knock(4711);
-      assert.is(first.count, 1);
+      // A slow answer has the kernel knock again.
+      assert.ok(first.count >= 1);
       assert.is(first.kept, 4711n);
       const attached = namespacePrograms(AttachType.SK_LOOKUP, { namespace }).programs;
       assert.equal(
@@ -66,13 +68,13 @@ kernelTest(test, "sk_lookup: it sees connections, is updated, and stops", async 
         hasCode("EPERM"),
       );
       await knock(4712);
-      assert.is(first.count, 1);
+      assert.is(first.kept, 4711n);
       assert.is(second.kept, 4712n);
       assert.throws(() => link.update(dissectorProgram()), isA(TypeError));
 
       link.close();
       await knock(4713);
-      assert.is(second.count, 1);
+      assert.is(second.kept, 4712n);
     });
   });
 });
@@ -187,7 +189,8 @@ hostTest(
       () => NetworkNamespace.open(0x7fff_fffe),
       isTarget("ENOENT", /there is no process 2147483646/),
     );
-    const name = `ebpf-test-${process.pid}`;
+    // Like no other's: those that look like a name are suggested.
+    const name = `ebpf-test-${randomUUID()}`;
     assert.is(spawnSync("ip", ["netns", "add", name]).status, 0);
     try {
       using named = NetworkNamespace.open(name);

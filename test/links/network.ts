@@ -21,8 +21,13 @@ const IFLA_IFNAME = 3;
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
+const RTM_NEWLINKPROP = 108;
+const IFLA_PROP_LIST = 52;
+const IFLA_ALT_IFNAME = 53;
 const IFF_UP = 1;
 const VETH_INFO_PEER = 1;
+/** Milliseconds for a datagram from this process to itself. */
+const PATIENCE = 30_000 * SLOWNESS;
 
 /** Runs `body` in a network namespace with nothing but `lo`, which is up. */
 export async function inOwnNetwork(
@@ -40,6 +45,15 @@ export function makeVeth(name: string, peer: string): void {
   makeInterface("veth", name, [[VETH_INFO_PEER, other]]);
   raise(name);
   raise(peer);
+}
+
+/** Gives an interface one more name, which may be of up to 127 bytes. */
+export function addName(name: string, other: string): void {
+  using socket = new RouteSocket();
+  const attributes = writeAttributes([[IFLA_PROP_LIST, [[IFLA_ALT_IFNAME, other]]]]);
+  const flags = NetlinkFlag.CREATE | NetlinkFlag.EXCL;
+  const message = [interfaceHeader(indexOf(name)), attributes];
+  socket.request(RTM_NEWLINKPROP, flags, message, `call ${name} ${other}`);
 }
 
 /** Makes a network interface of a kind. */
@@ -86,27 +100,28 @@ export function addAddress(name: string, address: readonly number[]): void {
   socket.request(RTM_NEWADDR, flags, [header, attributes], `give ${name} an address`);
 }
 
-/** Sends a datagram of 7 bytes: over the loopback interface to the socket that sends it, or to an address where nobody listens. */
+/**
+ * Sends a datagram of 7 bytes: over the loopback interface to the socket that sends it, or to an address where nobody listens. In the
+ * first case it has come when this is done, so that whatever it passes on the way has seen it: a busy kernel leaves what comes to a
+ * thread of its own.
+ */
 export async function sendDatagram(address?: string): Promise<void> {
   const socket = createSocket("udp4");
+  let late: NodeJS.Timeout | undefined;
   try {
     const own = address === undefined ? "127.0.0.1" : "0.0.0.0";
     await new Promise<void>((resolve) => socket.bind(0, own, resolve));
     await new Promise<void>((resolve, reject) => {
-      socket.send("7 bytes", socket.address().port, address ?? own, (error) =>
-        error === null ? resolve() : reject(error),
-      );
+      const lost = (): void => reject(new Error(`the datagram has not come within ${PATIENCE} ms`));
+      late = setTimeout(lost, PATIENCE);
+      socket.on("message", () => resolve());
+      socket.send("7 bytes", socket.address().port, address ?? own, (error) => {
+        if (error !== null) reject(error);
+        else if (address !== undefined) resolve();
+      });
     });
   } finally {
+    clearTimeout(late);
     socket.close();
   }
-}
-
-/** Waits until `holds`, and says whether it came to that. */
-export async function eventually(holds: () => boolean): Promise<boolean> {
-  for (let attempt = 0; attempt < 100 * SLOWNESS; attempt++) {
-    if (holds()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return holds();
 }

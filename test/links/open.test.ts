@@ -1,12 +1,15 @@
-import { existsSync, mkdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, rmdirSync, unlinkSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Kind } from "../../btf/index.ts";
 import { cgroup } from "../../links/cgroup.ts";
+import { IteratorLink, iterator } from "../../links/iterator.ts";
 import { skLookup } from "../../links/netns.ts";
 import { listLinks, openLink } from "../../links/open.ts";
 import { rawTracepoint } from "../../links/raw-tracepoint.ts";
 import { xdp } from "../../links/xdp.ts";
 import { alu } from "../../src/asm/index.ts";
+import { kernelBtf } from "../../src/sys/kernel-btf.ts";
 import { bpffs } from "../../src/sys/paths.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
@@ -19,8 +22,7 @@ import { inOwnNetwork, sendDatagram } from "./network.ts";
 const test = suite("links/open");
 
 async function withFolder(body: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = `${bpffs()}/ebpf-test-open-${process.pid}`;
-  mkdirSync(folder);
+  const folder = mkdtempSync(`${bpffs()}/ebpf-test-open-`);
   try {
     await body(folder);
   } finally {
@@ -102,6 +104,24 @@ kernelTest(test, "kinds of links are told apart", async () => {
         assert.equal(opened.info(), link.info());
       }
     });
+  });
+});
+
+kernelTest(test, "an iterator that was pinned is read by who opens it", async () => {
+  await withFolder((folder) => {
+    using counter = new Counter({
+      type: ProgramType.TRACING,
+      attachType: AttachType.TRACE_ITER,
+      attachTo: "bpf_map",
+      attachBtfId: kernelBtf().find("bpf_iter_bpf_map", Kind.FUNC) ?? 0,
+    });
+    const made = iterator(counter.program);
+    made.pin(`${folder}/link`);
+    made.close();
+    using opened = openLink(`${folder}/link`);
+    assert.instance(opened, IteratorLink);
+    assert.is((opened as IteratorLink).text(), "");
+    assert.ok(counter.count > 0);
   });
 });
 

@@ -6,7 +6,7 @@ import { SyscallError, UnsupportedError } from "../../src/error.ts";
 import { programTestRun } from "../../src/sys/bpf.ts";
 import { TargetError } from "../../src/target-error.ts";
 import { LinkType, ProgramType } from "../../src/uapi.ts";
-import { kernelTest } from "../helper/kernel.ts";
+import { isOlderThan, kernelTest } from "../helper/kernel.ts";
 import { Counter, keepContext, keepCookie, openObjects } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
 import { kernelBefore610 } from "./old-kernel.ts";
@@ -58,6 +58,10 @@ kernelTest(test, "says since when there are cookies where there are none", () =>
     (error: unknown) => error instanceof UnsupportedError && error.since === "6.10",
   );
   using _link = attachRawTracepoint(counter.program, "sys_enter", 0n, kernelBefore610);
+  if (isOlderThan("6.10")) {
+    const refusal = /\(the program is attached there, which is possible once .*\): EEXIST/;
+    assert.throws(() => rawTracepoint(counter.program, "sys_enter"), refusal);
+  }
   sendNothing(2);
   assert.is(counter.count, 2);
   _link.close();
@@ -70,8 +74,9 @@ kernelTest(test, "lets a writable program change what a tracepoint passes", () =
   const errno = 16;
   using tested = new Counter({ type: ProgramType.SOCKET_FILTER });
   using counter = new Counter({
-    // Without a filter by process: before Linux 6.12 these programs cannot ask for it.
     type: ProgramType.RAW_TRACEPOINT_WRITABLE,
+    // Runs of others are to go on; before Linux 6.12 these programs cannot ask who it is.
+    ...(isOlderThan("6.12") ? {} : { pid: process.pid }),
     before: keepContext(0),
     after: [store("u32", "r7", 0, -errno)],
   });

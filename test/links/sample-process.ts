@@ -5,11 +5,11 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fixturePath } from "../helper/fixtures.ts";
+import { hasMapped, nextOutput, whenEnded } from "../helper/process.ts";
 
 /** Whether the executable runs at the addresses in the file, or anywhere. */
 export type SampleKind = "fixed" | "movable";
@@ -37,14 +37,16 @@ export class Sample implements AsyncDisposable {
   async start(): Promise<SampleProcess> {
     const child = spawn(this.path, { stdio: ["pipe", "pipe", "ignore"] });
     this.#children.push(child);
-    await once(child, "spawn");
+    if (!(await hasMapped(child.pid ?? 0, this.path))) {
+      throw new Error(`${this.path} was not started`);
+    }
     return new SampleProcess(child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = once(child, "exit");
+      const ended = whenEnded(child);
       child.stdin?.end();
       await ended;
     }
@@ -64,9 +66,8 @@ export class SampleProcess {
 
   /** Has it pass all of its probes once; the value of the semaphore of `sample:guarded`, without which that one is not passed. */
   async pass(): Promise<number> {
-    const answer = once(this.#child.stdout!, "data");
+    const answer = nextOutput(this.#child);
     this.#child.stdin!.write("x");
-    const [bytes] = (await answer) as [Uint8Array];
-    return bytes[0] ?? Number.NaN;
+    return (await answer)[0] ?? Number.NaN;
   }
 }

@@ -9,9 +9,10 @@ import { setSocketOption } from "../../src/sys/socket.ts";
 import { AttachType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { eventually } from "../helper/process.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA, isTarget } from "./errors.ts";
-import { eventually, inOwnNetwork } from "./network.ts";
+import { inOwnNetwork } from "./network.ts";
 
 const test = suite("links/socket");
 /** UDP header and 7 bytes. */
@@ -64,15 +65,16 @@ kernelTest(
           const link = socketFilter(cutting.program, fd);
           assert.not(link.outlivesProcess);
           await send(socket, "7 bytes");
-          assert.is(cutting.count, 1);
-          assert.is(cutting.kept, DATAGRAM);
           assert.ok(await eventually(() => messages.length === 1));
           assert.equal(messages, ["7 b"]);
+          assert.is(cutting.count, 1);
+          assert.is(cutting.kept, DATAGRAM);
 
           link.update(refusing.program);
           await send(socket, "unseen");
+          // A busy kernel leaves what comes to a thread of its own.
+          assert.ok(await eventually(() => refusing.count === 1));
           assert.is(cutting.count, 1);
-          assert.is(refusing.count, 1);
 
           link.close();
           await send(socket, "whole");
@@ -102,7 +104,7 @@ kernelTest(
         using own = socketFilter(counter.program, second.fd);
         link.close();
         await send(second.socket, "counted");
-        assert.is(counter.count, 1);
+        assert.ok(await eventually(() => counter.count === 1));
         own.close();
       } finally {
         second.socket.close();
@@ -135,7 +137,7 @@ kernelTest(test, "reuseport: it chooses for datagrams, and stops", async () => {
         const link = reuseport(counter.program, fd);
         await send(socket, "bind it", 9);
         await send(socket, "7 bytes");
-        assert.is(counter.count, 1);
+        assert.ok(await eventually(() => counter.count === 1));
         assert.is(counter.kept, DATAGRAM);
         link.close();
         await send(socket, "7 bytes");

@@ -15,9 +15,10 @@ import { MapAccess } from "../../src/sys/map-access.ts";
 import { AttachType, MapType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { isOlderThan, type KernelNeeds, kernelTest } from "../helper/kernel.ts";
+import { eventually } from "../helper/process.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA } from "./errors.ts";
-import { eventually, inOwnNetwork } from "./network.ts";
+import { inOwnNetwork } from "./network.ts";
 import { kernelBefore59 } from "./old-kernel.ts";
 
 const test = suite("links/sockmap");

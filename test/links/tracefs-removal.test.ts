@@ -1,4 +1,5 @@
 import { createHook } from "node:async_hooks";
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -15,11 +16,13 @@ import { writeTargetProgram } from "./target-program.ts";
 
 const test = suite("links/tracefs-removal");
 const LIST = "uprobe_events";
+/** What the names of this run's events begin with. */
+const OWN = `ebpf/probe_${process.pid}_${randomUUID().slice(-12)}`;
 
 /** Makes events that nobody has open; their names. */
 function makeProbes(path: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => {
-    const name = `ebpf/probe_${process.pid}_removal${index}`;
+    const name = `${OWN}${index}`;
     writeCommand(`${tracefs()}/${LIST}`, `p:${name} ${path}:0x40`, "put a probe");
     return name;
   });
@@ -27,7 +30,7 @@ function makeProbes(path: string, count: number): string[] {
 
 function left(): string[] {
   const text = readFileSync(`${tracefs()}/${LIST}`, "utf8");
-  return text.split("\n").filter((line) => line.includes(`ebpf/probe_${process.pid}_removal`));
+  return text.split("\n").filter((line) => line.includes(OWN));
 }
 
 kernelTest(test, "many are removed together, though one of them has gone", async () => {

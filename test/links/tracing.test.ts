@@ -57,6 +57,10 @@ kernelTest(
     link.close();
     programTestRun(counter.program.fd);
     assert.is(counter.count, 1);
+    const again = () => tracing(counter.program).close();
+    if (isOlderThan("5.13"))
+      assert.throws(again, /or the program was attached before.*: load it again\)/);
+    else again();
     counter[Symbol.dispose]();
     assert.equal(openObjects(), before);
   },
@@ -66,6 +70,11 @@ kernelTest(test, "attaches fexit, with the return value", TRAMPOLINES, () => {
   using counter = loadFor(AttachType.TRACE_FEXIT, TESTED, { before: keepContext(8) });
   using link = tracing(counter.program);
   assert.is(link.kind, "fexit");
+  // Until Linux 5.13 it is as if it had been attached before.
+  assert.throws(
+    () => tracing(counter.program),
+    /the program (is attached there|was attached before)/,
+  );
   programTestRun(counter.program.fd);
   assert.is(counter.kept & 0xffff_ffffn, 2n);
 });

@@ -5,6 +5,7 @@ import { Machine } from "../../elf/index.ts";
 import { parseUsdtArguments } from "../../links/usdt-arguments.ts";
 import { parseMappings } from "../../links/usdt-mappings.ts";
 import { parseUsdtTarget } from "../../links/usdt-target.ts";
+import { soon } from "../helper/soon.ts";
 import { isTarget } from "./errors.ts";
 
 const test = suite("links/usdt-arguments");
@@ -135,10 +136,10 @@ test("takes any text, and repeats it", () => {
       },
     ),
   );
-  const started = performance.now();
-  parseUsdtArguments("8@".padEnd(4096, "1"), X86_64);
-  parseUsdtArguments("8@a".padEnd(4096, "a+"), X86_64);
-  assert.ok(performance.now() - started < 200);
+  soon(200, () => {
+    parseUsdtArguments("8@".padEnd(4096, "1"), X86_64);
+    parseUsdtArguments("8@a".padEnd(4096, "a+"), X86_64);
+  });
 });
 
 test("parses targets as sections name them", () => {

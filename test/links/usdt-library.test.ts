@@ -3,7 +3,6 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -16,6 +15,7 @@ import { UnsupportedError } from "../../src/error.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { ebpfHere } from "../helper/in-process.ts";
 import { hostTest } from "../helper/kernel.ts";
+import { nextOutput, whenEnded } from "../helper/process.ts";
 import { openObjects } from "./counter.ts";
 import { samplePath } from "./sample-process.ts";
 
@@ -69,8 +69,7 @@ class LibraryProcess implements AsyncDisposable {
       stdio: ["pipe", "pipe", "ignore"],
     });
     const started = new LibraryProcess(child);
-    const [text] = (await once(child.stdout!, "data")) as [Uint8Array];
-    started.#base = BigInt(`0x${Buffer.from(text).toString()}`);
+    started.#base = BigInt(`0x${Buffer.from(await nextOutput(child)).toString()}`);
     return started;
   }
 
@@ -80,16 +79,23 @@ class LibraryProcess implements AsyncDisposable {
     return this.#base;
   }
 
-  /** Has it call the function, and waits until it has, or ended over it. */
+  /** Has it call the function, and waits until it has. */
   async act(): Promise<void> {
-    const done = Promise.race([once(this.#child.stdout!, "data"), once(this.#child, "exit")]);
+    const done = nextOutput(this.#child);
     this.#child.stdin!.write("x");
     await done;
   }
 
+  /** Has it call the function, and waits until it has ended over it. */
+  async perish(): Promise<void> {
+    const ended = whenEnded(this.#child);
+    this.#child.stdin!.write("x");
+    await ended;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, "exit");
+    const ended = whenEnded(this.#child);
     this.#child.kill("SIGKILL");
     await ended;
   }
@@ -126,9 +132,9 @@ hostTest(
     const link = usdt(bpf.programs.keep, CPLUSPLUS, options);
     assert.is(link.probes.length, 1);
     // Nobody catches it: that is the end of the process.
-    await other.act();
+    await other.perish();
     assert.equal(seen(bpf), []);
-    await running.act();
+    await running.perish();
     const [record] = seen(bpf);
     assert.ok(record);
     const { cookie, count, arguments: values } = record;
@@ -152,7 +158,10 @@ hostTest(
       "library.func('void Py_InitializeEx(int)')(0); const collect = library.func('long PyGC_Collect()');";
     await using running = await LibraryProcess.start(path, prepare, "collect();");
     using bpf = load();
-    const attach = (name: string) => usdt(bpf.programs.keep, path, { provider: "python", name });
+    // Others run Python, too.
+    const { pid } = running;
+    const attach = (name: string) =>
+      usdt(bpf.programs.keep, path, { provider: "python", name, pid });
     const [start, done] = [attach("gc__start"), attach("gc__done")];
     assert.ok(start.probes.every(({ semaphore }) => semaphore !== undefined));
     await running.act();

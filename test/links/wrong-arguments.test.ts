@@ -11,7 +11,10 @@ import { openFile } from "../../src/sys/file.ts";
 import { AttachType, MapType, ProgramType } from "../../src/uapi.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { hostTest } from "../helper/kernel.ts";
+import { inOwnCgroup } from "./cgroups.ts";
+import { Counter } from "./counter.ts";
 import { hasCode } from "./errors.ts";
+import { inOwnNetwork } from "./network.ts";
 
 const test = suite("links/wrong arguments");
 
@@ -191,6 +194,29 @@ hostTest(test, "a wrong program, place or option of every attach function", asyn
         }
       }
       check(name, [], true);
+    }
+  });
+});
+
+hostTest(test, "what is no program or link, at a place where all else is right", async () => {
+  const nothing = WRONG.filter((one) => one !== undefined);
+  await inOwnNetwork(() => {
+    const { SCHED_CLS, XDP } = ProgramType;
+    using classifier = new Counter({ type: SCHED_CLS, attachType: AttachType.TCX_INGRESS });
+    using packets = new Counter({ type: XDP, attachType: AttachType.XDP });
+    for (const wrong of nothing) {
+      // The kernel takes no number for the start or end of the list.
+      check("tcx", [classifier.program, "lo", { before: wrong }], true);
+      check("tcx", [classifier.program, "lo", { after: wrong }], true);
+      check("xdp", [packets.program, "lo", { link: false, replace: wrong }], true);
+    }
+  });
+  await inOwnCgroup((path) => {
+    const attachType = AttachType.CGROUP_INET_EGRESS;
+    using datagrams = new Counter({ type: ProgramType.CGROUP_SKB, attachType });
+    for (const wrong of nothing) {
+      check("cgroup", [datagrams.program, path, { link: false, before: wrong }], true);
+      check("cgroup", [datagrams.program, path, { link: false, after: wrong }], true);
     }
   });
 });

@@ -10,7 +10,7 @@ import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { Counter } from "./counter.ts";
 import { hasCode, isA, isSyscall, isTarget } from "./errors.ts";
-import { indexOf, inOwnNetwork, makeVeth, sendDatagram } from "./network.ts";
+import { addName, indexOf, inOwnNetwork, makeVeth, sendDatagram } from "./network.ts";
 import { kernelBefore57, kernelBefore59 } from "./old-kernel.ts";
 
 const test = suite("links/xdp");
@@ -151,6 +151,29 @@ kernelTest(
       assert.not.equal(attachedIds("lo"), { native: 0, skb: 0, offload: 0 });
       assert.throws(() => fresh.pin("/sys/fs/bpf/no"), isA(UnsupportedError));
       assert.throws(() => fresh.info(), /attached without a link/);
+    });
+  },
+);
+
+kernelTest(
+  test,
+  "an interface has other names, which may be long",
+  { needs: "veth", config: "CONFIG_VETH", loadable: "veth" },
+  async () => {
+    await inOwnNetwork(() => {
+      makeVeth("left", "right");
+      const names = ["interface-with-a-name-of-more-than-15-bytes", "short"];
+      for (const name of names) addName("left", name);
+      using seen = counter();
+      for (const name of names) {
+        using link = xdp(seen.program, name);
+        assert.is(link.description, "count to XDP of left");
+      }
+      assert.throws(
+        () => xdp(seen.program, `${names[0]}-`),
+        isTarget("ENOENT", /no interface int/),
+      );
+      assert.throws(() => xdp(seen.program, "x".repeat(9999)), isTarget("ENOENT", /^.{1,200}$/));
     });
   },
 );

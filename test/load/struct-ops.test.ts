@@ -2,11 +2,12 @@
  * Function tables of objects in the kernel: laid out as the kernel has them, registered, asked, taken back.
  */
 
+import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { structOps } from "../../links/index.ts";
+import { openLink, StructOpsLink, structOps } from "../../links/index.ts";
 import type { StructOpsMap } from "../../maps/index.ts";
 import { type Collection, CollectionSpec } from "../../src/collection.ts";
 import { BpfError, SyscallError, UnsupportedError } from "../../src/error.ts";
@@ -27,6 +28,10 @@ const TABLES: KernelNeeds = {
 const LINKS: KernelNeeds = { ...TABLES, needs: "links of struct_ops", since: "6.4" };
 const SYSCTL = "/proc/sys/net/ipv4/tcp_";
 const BYTES = 100_000;
+/** Names for the whole machine, of 15 bytes at most. */
+const [COUNTING, LINKED] = ["counting", "linked"].map(
+  (name) => `${name}_${randomBytes(3).toString("hex")}`,
+) as [string, string];
 
 interface Congestion {
   programs: Record<"on_init" | "on_cong_avoid" | "on_ssthresh" | "on_undo_cwnd", unknown>;
@@ -39,6 +44,7 @@ function read(...tables: string[]): CollectionSpec<Congestion> {
   const spec = CollectionSpec.fromFile<Congestion>(fixturePath("congestion.el.o"));
   for (const name of ["counting", "linked", "other"] as const) {
     spec.maps[name].autocreate = tables.includes(name);
+    spec.maps[name].structOps!.members["name"] = name === "counting" ? COUNTING : LINKED;
   }
   return spec;
 }
@@ -82,17 +88,17 @@ kernelTest(
       assert.equal(Object.keys(bpf.maps).sort(), [".bss", "counting"]);
       const table = bpf.maps.counting;
       assert.is(table.state(), "empty");
-      assert.not(available().includes("ebpf_counting"));
+      assert.not(available().includes(COUNTING));
       using link = structOps(table);
       assert.is(link.kind, "struct_ops");
       assert.is(table.state(), "in use");
-      assert.ok(available().includes("ebpf_counting"));
+      assert.ok(available().includes(COUNTING));
       assert.throws(
         () => structOps(table),
         (error: unknown) => error instanceof SyscallError && error.code === "EBUSY",
       );
       await inOwnNetwork(async () => {
-        writeFileSync(`${SYSCTL}congestion_control`, "ebpf_counting");
+        writeFileSync(`${SYSCTL}congestion_control`, COUNTING);
         await transfer();
       });
       assert.ok(bpf.variables.sockets.get() >= 2n, `${bpf.variables.sockets.get()} sockets`);
@@ -102,7 +108,7 @@ kernelTest(
       }
       link.close();
       link.close();
-      assert.not(available().includes("ebpf_counting"));
+      assert.not(available().includes(COUNTING));
     });
   },
 );
@@ -116,9 +122,9 @@ kernelTest(
       const bpf = read("counting").loadSync();
       using link = structOps(bpf.maps.counting);
       bpf.close();
-      assert.ok(available().includes("ebpf_counting"));
+      assert.ok(available().includes(COUNTING));
       link.close();
-      assert.not(available().includes("ebpf_counting"));
+      assert.not(available().includes(COUNTING));
     });
   },
 );
@@ -133,16 +139,21 @@ kernelTest(
       const { linked, other } = bpf.maps;
       assert.ok(linked.needsLink);
       using link = structOps(linked);
-      assert.ok(available().includes("ebpf_linked"));
+      assert.ok(available().includes(LINKED));
       assert.is(link.info().type, LinkType.STRUCT_OPS);
       for (const none of [undefined, {}, bpf.programs]) {
         const replace = () => link.replace(none as unknown as typeof other);
         assert.throws(replace, (error: unknown) => error instanceof TypeError);
       }
+      assert.throws(() => link.update(bpf.programs.on_init as Program), /by replace\(map\)/);
+      {
+        using opened = openLink(link.info().id);
+        assert.instance(opened, StructOpsLink);
+      }
       link.replace(other);
-      assert.ok(available().includes("ebpf_linked"));
+      assert.ok(available().includes(LINKED));
       link.close();
-      assert.not(available().includes("ebpf_linked"));
+      assert.not(available().includes(LINKED));
       assert.is(linked.state(), "ready");
       using again = structOps(linked);
       assert.not(again.closed);
@@ -181,9 +192,9 @@ kernelTest(test, "attaching a collection registers its tables", TABLES, () => {
       [...links].map(({ kind }) => kind),
       ["struct_ops"],
     );
-    assert.ok(available().includes("ebpf_counting"));
+    assert.ok(available().includes(COUNTING));
     links.close();
-    assert.not(available().includes("ebpf_counting"));
+    assert.not(available().includes(COUNTING));
   } finally {
     bpf.close();
   }
