@@ -14,8 +14,11 @@ import { ElfFile } from "ebpf/elf";
 import { build } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { SLOWNESS } from "./helper/slowness.ts";
 
 const test = suite("package");
+/** Milliseconds for a process that ends at once. */
+const PATIENCE = 120_000 * SLOWNESS;
 const manifestPath = fileURLToPath(import.meta.resolve("ebpf/package.json"));
 const root = join(manifestPath, "..");
 
@@ -109,6 +112,7 @@ test("joined with an application into one file, the package needs no other", asy
     cwd: tmpdir(),
     encoding: "utf8",
     input: outputFiles[0]!.text,
+    timeout: PATIENCE,
   });
   assert.is(status, 0, stderr);
   assert.is(stdout, "ERR_REPORT");
@@ -139,7 +143,7 @@ test("the import makes neither koffi nor those modules of Node that only some ca
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ["--input-type=module", "--eval", IMPORTED],
-    { cwd: root, encoding: "utf8" },
+    { cwd: root, encoding: "utf8", timeout: PATIENCE },
   );
   assert.is(status, 0, stderr);
   const { added, known } = JSON.parse(stdout) as { added: string[]; known: boolean };
@@ -154,7 +158,7 @@ test("the archive holds what package.json names, types that their imports find, 
   const { status, stdout, stderr } = spawnSync(
     "npm",
     ["pack", "--dry-run", "--json", "--ignore-scripts"],
-    { cwd: root, encoding: "utf8", shell: process.platform === "win32" },
+    { cwd: root, encoding: "utf8", shell: process.platform === "win32", timeout: PATIENCE },
   );
   assert.is(status, 0, stderr);
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];

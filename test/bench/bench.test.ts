@@ -25,7 +25,7 @@ const hasKernelBtf = existsSync("/sys/kernel/btf/vmlinux");
 function bench(...args: string[]): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: "utf8",
-    timeout: 60_000 * SLOWNESS,
+    timeout: 120_000 * SLOWNESS,
   });
   return { code: status, stdout, stderr };
 }

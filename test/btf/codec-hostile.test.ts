@@ -8,6 +8,7 @@ import { interpret } from "../../btf/codec-interpret.ts";
 import { Kind } from "../../btf/kind.ts";
 import { toHex } from "../../src/bytes.ts";
 import { BtfError } from "../../src/error.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { bothCodecs, encoded, hex, Types, thrown } from "./codec-types.ts";
 
 const test = suite("btf/codec-hostile");
@@ -283,7 +284,7 @@ test("where code may not be made from strings, the interpreted back-end decodes"
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ["--disallow-code-generation-from-strings", "--input-type=module", "-e", script],
-    { encoding: "utf8" },
+    { encoding: "utf8", timeout: 60_000 * SLOWNESS },
   );
   assert.is(stdout.trim(), '[{"x":7},"EvalError"]', stderr);
 });

@@ -1,5 +1,4 @@
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +26,7 @@ import { ProgramType } from "../../src/uapi.ts";
 import { ebpf } from "../helper/cli.ts";
 import { ebpfHere } from "../helper/in-process.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { nextOutput, whenEnded } from "../helper/process.ts";
 import { Counter } from "../links/counter.ts";
 import { inOwnNetwork } from "../links/network.ts";
 import { writeTargetProgram } from "../links/target-program.ts";
@@ -383,24 +383,35 @@ kernelTest(
     const lines = () =>
       readFileSync(file, "utf8")
         .split("\n")
-        .filter((line) => line.includes(" /"));
-    const before = lines();
-    // A process that has written its line, and gets no further.
+        .filter((line) => line.includes(target.path));
     const place = `${target.path}:0x${target.probeMeOffset.toString(16)}`;
     const script = `echo "p:ebpf/probe_$$_0123456789ab ${place}" >> ${file}; kill -9 $$`;
-    const child = spawnSync("/bin/sh", ["-c", script]);
-    assert.is(child.signal, "SIGKILL");
-    assert.is(lines().length, before.length + 1);
-    const name = `ebpf/probe_${child.pid}_0123456789ab`;
-    const found = await ebpfHere(["doctor"]);
+    /** Has a process write its line and get no further. */
+    const leave = (): string => {
+      const child = spawnSync("/bin/sh", ["-c", script]);
+      assert.is(child.signal, "SIGKILL");
+      return `ebpf/probe_${child.pid}_0123456789ab`;
+    };
+    let name = leave();
+    assert.is(lines().length, 1);
+    let found = await ebpfHere(["doctor"]);
+    // Whoever else asks for it on this machine has it removed.
+    for (let more = 0; more < 10 && lines().length === 0; more++) {
+      name = leave();
+      found = await ebpfHere(["doctor"]);
+    }
     assert.ok(
       found.stdout.includes(`-:${name} >> /sys/kernel/tracing/uprobe_events`),
       found.stdout,
     );
-    const fixed = await ebpfHere(["doctor", "--fix"]);
+    let fixed = await ebpfHere(["doctor", "--fix"]);
+    for (let more = 0; more < 10 && lines().length === 0 && !fixed.stderr.includes(name); more++) {
+      name = leave();
+      fixed = await ebpfHere(["doctor", "--fix"]);
+    }
     assert.match(fixed.stderr, new RegExp(`removed probe ${name}`));
-    assert.equal(lines(), before);
-    assert.not.match(fixed.stdout, /processes that have ended/);
+    assert.equal(lines(), []);
+    assert.not.ok(fixed.stdout.includes(name), fixed.stdout);
   },
 );
 
@@ -448,9 +459,10 @@ kernelTest(
       assert.equal(left(), ["10.9.0.0/24 254", "fd09::/64 254"]);
       const tried = await refusingFirstRemoval(() => ebpfHere(["doctor", "--fix"]));
       assert.is(tried.code, 1);
+      // It may tell of what others have left, too.
       assert.match(
         tried.stderr,
-        /^cannot remove the route to 10\.9\.0\.0\/24 \(it takes CAP_NET_ADMIN.*EPERM.*\nremoved the route to fd09::\/64/,
+        /^cannot remove the route to 10\.9\.0\.0\/24 \(it takes CAP_NET_ADMIN.*EPERM.*\nremoved the route to fd09::\/64/m,
       );
       assert.match(
         tried.stdout,
@@ -459,7 +471,10 @@ kernelTest(
       assert.equal(left(), ["10.9.0.0/24 254"]);
       const fixed = await ebpfHere(["doctor", "--fix"]);
       assert.is(fixed.code, fixed.stdout.includes("PROBLEM ") ? 1 : 0);
-      assert.match(fixed.stderr, /^removed the route to 10\.9\.0\.0\/24, which a process that has/);
+      assert.match(
+        fixed.stderr,
+        /^removed the route to 10\.9\.0\.0\/24, which a process that has/m,
+      );
       assert.equal(left(), []);
       assert.throws(
         () => lwt(counter.program, "10.9.0.0/24", { ...on, metric: 7 }),
@@ -476,7 +491,6 @@ kernelTest(
   async () => {
     using target = writeTargetProgram();
     const file = `${tracefs()}/uprobe_events`;
-    const before = readFileSync(file, "utf8");
     const resolve = (name: string) => JSON.stringify(import.meta.resolve(name));
     const script = `
     const { Counter } = await import(${resolve("../links/counter.js")});
@@ -489,11 +503,11 @@ kernelTest(
     while (links.length < 8) links.push(uprobe(counter.program, ${JSON.stringify(target.path)}, options));
     setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
-    await once(child.stdout, "data");
-    const ended = once(child, "close");
+    const ended = whenEnded(child);
+    await nextOutput(child);
     child.kill("SIGKILL");
     await ended;
-    assert.is(readFileSync(file, "utf8"), before);
+    assert.not.ok(readFileSync(file, "utf8").includes(target.path));
   },
 );
 

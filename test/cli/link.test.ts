@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync, statSync } from "node:fs";
+import { mkdtempSync, rmdirSync, statSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { rawTracepoint } from "../../links/index.ts";
@@ -62,8 +62,7 @@ kernelTest(test, "detach says which kinds the kernel keeps", async () => {
 const CGROUPS = { needs: "cgroup links", config: "CONFIG_CGROUP_BPF" };
 
 kernelTest(test, "detach takes a link from its hook, whoever holds it", CGROUPS, async () => {
-  const path = `${cgroup2()}/ebpf-cli-link-${process.pid}`;
-  mkdirSync(path);
+  const path = mkdtempSync(`${cgroup2()}/ebpf-cli-link-`);
   try {
     const attachType = AttachType.CGROUP_INET_EGRESS;
     const instructions = assemble([alu("r0", "=", 1), exit()]).bytes;

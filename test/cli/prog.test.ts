@@ -14,6 +14,7 @@ import { CLI, ebpf } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { ebpfHere } from "../helper/in-process.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 
 const test = suite("cli: prog");
 
@@ -106,6 +107,7 @@ kernelTest(test, "what is not there, and what is something else, is refused by n
 kernelTest(test, "without privileges the error names what is missing", async () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, "prog", "list"], {
     encoding: "utf8",
+    timeout: 60_000 * SLOWNESS,
     uid: 65_534,
     gid: 65_534,
   });

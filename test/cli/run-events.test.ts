@@ -3,16 +3,18 @@
  */
 
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Kind } from "../../btf/index.ts";
 import { eventTypes } from "../../src/cli/run-events.ts";
 import { CollectionSpec } from "../../src/collection.ts";
+import { onlineCpus } from "../../src/sys/kernel.ts";
 import { CLI } from "../helper/cli.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { ebpfHere } from "../helper/in-process.ts";
 import { hostTest } from "../helper/kernel.ts";
+import { eventually, whenEnded } from "../helper/process.ts";
 
 const test = suite("cli: run, events");
 
@@ -47,25 +49,37 @@ async function flooded(...args: string[]): Promise<{ stdout: string; stderr: str
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const ended = once(child, "close");
+  const ended = whenEnded(child, 120);
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   try {
-    while (!/^attached gen_pb/m.test(stderr)) {
-      await Promise.race([once(child.stderr, "data"), ended]);
-      assert.is(child.exitCode, null, stderr);
-    }
+    const isAttached = () => /^attached gen_pb/m.test(stderr);
+    assert.ok(await eventually(() => isAttached() || hasEnded()), stderr);
+    assert.ok(isAttached(), stderr);
     child.kill("SIGSTOP");
-    // A system call each; a buffer has room for some 50.
-    for (let calls = 0; calls < 2000; calls++) void process.ppid;
+    assert.ok(await eventually(() => hasStopped(child.pid ?? 0)), "it goes on");
+    // A system call each; a buffer of a CPU has room for some 50.
+    for (let calls = 0; calls < 2000 * onlineCpus().length; calls++) void process.ppid;
     child.kill("SIGCONT");
     const isTold = () => /"lost":/.test(stdout) || / events lost /.test(stderr);
-    for (let tries = 0; tries < 200 && !isTold(); tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    assert.ok(await eventually(isTold), stderr);
   } finally {
+    child.kill("SIGCONT");
     child.kill("SIGINT");
     await ended;
   }
   return { stdout, stderr };
+}
+
+/** Whether all threads of a process stand still. */
+function hasStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) =>
+      /^State:\s*T/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
+    );
+  } catch {
+    // One of them has just ended.
+    return false;
+  }
 }
 
 hostTest(test, "losses are told: a line on stderr, an object of --json", async () => {

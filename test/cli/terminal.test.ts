@@ -8,6 +8,8 @@ import { BtfBuilder } from "../../btf/index.ts";
 import { SymbolType } from "../../elf/index.ts";
 import { CLI, ebpf } from "../helper/cli.ts";
 import { fixtureObjects, fixturePath } from "../helper/fixtures.ts";
+import { whenEnded } from "../helper/process.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { addInt, addSection, code, exit, fn, mov, objectBytes } from "../spec/object.ts";
 
 const terminal = suite("cli: terminals, pipes and help");
@@ -86,7 +88,7 @@ async function untilFirstBytes(
     stderr += text;
   });
   child.stdout.once("data", () => child.stdout.destroy());
-  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  const { code } = await whenEnded(child);
   return { code, stderr };
 }
 
@@ -103,6 +105,7 @@ terminal("a disk that is full is an error in one line", () => {
       const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
         stdio: ["ignore", full, "pipe"],
         encoding: "utf8",
+        timeout: 60_000 * SLOWNESS,
       });
       assert.is(status, 1);
       assert.is(stderr, "ebpf: writing to stdout: ENOSPC\n");
@@ -121,7 +124,7 @@ terminal("a pipe is read to its end, a device is refused", () => {
       process.execPath,
       CLI,
     ]),
-    { encoding: "utf8" },
+    { encoding: "utf8", timeout: 60_000 * SLOWNESS },
   );
   assert.is(piped.status, 0, piped.stderr);
   assert.equal(

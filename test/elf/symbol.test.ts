@@ -11,6 +11,7 @@ import {
 import { viewOf } from "../../src/bytes.ts";
 import { ElfError } from "../../src/error.ts";
 import { buildElf, type SymbolInput, sectionHeaderAt } from "../helper/elf-builder.ts";
+import { soon } from "../helper/soon.ts";
 
 const test = suite("elf/symbol");
 
@@ -192,15 +193,16 @@ test("tables of 200 000 symbols take bounded time, and names are only decoded wh
     section: 1,
     value: index,
   }));
-  const file = ElfFile.parse(buildElf({ sections: [{ name: ".text" }], symbols: many }));
-  const start = performance.now();
-  assert.is(file.symbolsNamed("last")[0]?.value, count - 1);
-  assert.is(file.symbols.length, count + 1);
-  let letters = 0;
-  for (const symbol of file.symbols) letters += symbol.name.length;
-  assert.is(letters, count - 1 + 4);
-  assert.is(file.symbolsNamed("x").length, count - 1);
-  assert.ok(performance.now() - start < 3000);
+  const bytes = buildElf({ sections: [{ name: ".text" }], symbols: many });
+  soon(3000, () => {
+    const file = ElfFile.parse(bytes);
+    assert.is(file.symbolsNamed("last")[0]?.value, count - 1);
+    assert.is(file.symbols.length, count + 1);
+    let letters = 0;
+    for (const symbol of file.symbols) letters += symbol.name.length;
+    assert.is(letters, count - 1 + 4);
+    assert.is(file.symbolsNamed("x").length, count - 1);
+  });
 });
 
 test("names that overlap end in an ElfError, not in gigabytes of text", () => {
@@ -211,17 +213,18 @@ test("names that overlap end in an ElfError, not in gigabytes of text", () => {
     { name: "names", type: SectionType.STRTAB, data: long },
     { name: ".symtab", type: SectionType.SYMTAB, data: entries(100_000), link: 1, entrySize: 24 },
   ];
-  const file = ElfFile.parse(buildElf({ sections }));
-  let letters = 0;
-  const start = performance.now();
-  assert.throws(
-    () => {
-      for (const symbol of file.symbols) letters += symbol.name.length;
-    },
-    (error: unknown) => error instanceof ElfError && error.message.includes("overlap"),
-  );
-  assert.ok(letters <= 32 * size);
-  assert.ok(performance.now() - start < 2000);
+  const bytes = buildElf({ sections });
+  soon(2000, () => {
+    const file = ElfFile.parse(bytes);
+    let letters = 0;
+    assert.throws(
+      () => {
+        for (const symbol of file.symbols) letters += symbol.name.length;
+      },
+      (error: unknown) => error instanceof ElfError && error.message.includes("overlap"),
+    );
+    assert.ok(letters <= 32 * size);
+  });
 });
 
 /** Symbol entries whose names begin at one byte after the other. */

@@ -19,6 +19,7 @@ import { MapFlags, MapType, nameOf, ProgramType } from "../../src/uapi.ts";
 import { isA } from "../helper/errors.ts";
 import { isOlderThan, kernelTest } from "../helper/kernel.ts";
 import { isConfigKnown, missingConfig } from "../helper/kernel-config.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { trampolineObstacle } from "../helper/trampolines.ts";
 
 const test = suite("features");
@@ -148,7 +149,7 @@ kernelTest(test, "without privileges nothing is denied that is there", () => {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
     ["--input-type=module", "--eval", CHILD, ...paths],
-    { encoding: "utf8", uid: 65_534, gid: 65_534 },
+    { encoding: "utf8", uid: 65_534, gid: 65_534, timeout: 60_000 * SLOWNESS },
   );
   assert.is(status, 0, stderr);
   const answers = JSON.parse(stdout) as Record<string, FeatureAnswer>;

@@ -28,7 +28,7 @@ function run(what: "types" | "objects"): ShapeLine[] {
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [`--max-old-space-size=${HEAP}`, CHILD, what],
-    { encoding: "utf8", maxBuffer: 1 << 26, timeout: 150_000 * SLOWNESS },
+    { encoding: "utf8", maxBuffer: 1 << 26, timeout: 350_000 * SLOWNESS },
   );
   const lines = stdout.split("\n").filter((line) => line !== "");
   const parsed = lines.map((line) => JSON.parse(line) as ShapeLine | ProcessLine);

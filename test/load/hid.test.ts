@@ -12,7 +12,7 @@ import { CollectionSpec } from "../../src/collection.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
-import { eventually } from "../links/network.ts";
+import { eventually } from "../helper/process.ts";
 
 const test = suite("load: hid");
 const DEVICES = "/sys/bus/hid/devices";

@@ -12,9 +12,12 @@ import { assertNothingLeft } from "../helper/hygiene.ts";
 import { isOlderThan, type KernelNeeds, kernelTest } from "../helper/kernel.ts";
 import { missingConfig } from "../helper/kernel-config.ts";
 import { KPROBES } from "../helper/kprobes.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 import { writeTargetProgram } from "../links/target-program.ts";
 
 const test = suite("load: many places");
+/** Options for a process that ends at once. */
+const ENDS_AT_ONCE = { input: "", timeout: 60_000 * SLOWNESS };
 const UPROBES: KernelNeeds = { needs: "uprobes", config: "CONFIG_UPROBE_EVENTS" };
 
 /** An object with one program, for many places. */
@@ -75,10 +78,10 @@ for (const forced of [false, true]) {
       const link = links.byProgram.get("on_open");
       assert.is(link?.kind, "uprobe.multi");
       assert.is(link instanceof ProbeGroup, forced || isOlderThan("6.6"));
-      spawnSync(target.path, { input: "" });
+      spawnSync(target.path, ENDS_AT_ONCE);
       assert.is(bpf.variables["entries"]!.get(), 3n);
       await links.closeAsync();
-      spawnSync(target.path, { input: "" });
+      spawnSync(target.path, ENDS_AT_ONCE);
       assert.is(bpf.variables["entries"]!.get(), 3n);
     });
   });

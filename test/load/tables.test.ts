@@ -12,7 +12,7 @@ import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
 import { isConfigKnown, missingConfig } from "../helper/kernel-config.ts";
-import { eventually } from "../links/network.ts";
+import { eventually } from "../helper/process.ts";
 
 const test = suite("load: tables of newer subsystems");
 const STATE = "/sys/kernel/sched_ext/";

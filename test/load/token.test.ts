@@ -15,6 +15,7 @@ import { openToken, type Token } from "../../src/token.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { kernelTest } from "../helper/kernel.ts";
+import { whenEnded } from "../helper/process.ts";
 import { withMount } from "../links/mounts.ts";
 import { fileSystemCalls } from "./token-calls.ts";
 
@@ -37,7 +38,7 @@ kernelTest(
     const child = spawn("unshare", [...namespaces, process.execPath, script], {
       stdio: ["pipe", "pipe", "inherit"],
     });
-    const end = new Promise((resolve) => child.once("close", resolve));
+    const end = whenEnded(child, 120);
     try {
       const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
       const context = Number((await lines.next()).value);

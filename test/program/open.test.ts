@@ -2,6 +2,7 @@
  * Pinning programs, and opening programs that exist.
  */
 
+import { randomUUID } from "node:crypto";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,7 +85,7 @@ kernelTest(test, "what is no program is named", async () => {
       map.unpin();
       assert.is(codeOf(path), "ENOENT");
       assert.is(codeOf({ id: 0xffff_fff0 }), "ENOENT");
-      const file = join(tmpdir(), `ebpf-no-pin-${process.pid}`);
+      const file = join(tmpdir(), `ebpf-no-pin-${randomUUID()}`);
       writeFileSync(file, "");
       try {
         assert.is(codeOf(file), "ERR_NOT_BPFFS");

@@ -12,6 +12,7 @@ import type { Program } from "../../src/program.ts";
 import { fixturePath } from "../helper/fixtures.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
 import { isOlderThan, kernelTest } from "../helper/kernel.ts";
+import { SLOWNESS } from "../helper/slowness.ts";
 
 const test = suite("program: streams");
 const PACKET = { data: new Uint8Array(64) };
@@ -84,7 +85,7 @@ kernelTest(test, "what comes is followed, until it is enough", STREAMS, async ()
     program.run(PACKET);
     const later = sleep(30).then(() => program.run(PACKET));
     let text = "";
-    const enough = AbortSignal.timeout(20_000);
+    const enough = AbortSignal.timeout(60_000 * SLOWNESS);
     for await (const piece of program.stream("stdout").follow({ signal: enough, interval: 5 })) {
       text += piece;
       if (text.split("\n").length > 2) break;

@@ -68,6 +68,21 @@ test("failures name test and kernels", () => {
   assert.is(failureList(reports), "failed on 5.10, 6.1: maps/a: it\n");
 });
 
+test("below a failed test stands what each kernel said, such as that it did not end", () => {
+  const reason = "no end after 600 s";
+  const reports = [
+    report("5.10", { result: "failed", reason }),
+    report("6.1", { result: "failed", reason: "Expected 1, found 2" }),
+    report("6.12", { result: "skipped", reason: "too old" }),
+    report("7.2", { result: "failed", reason }),
+    report("7.3", { result: "failed" }),
+  ];
+  assert.is(
+    failureList(reports),
+    "failed on 5.10, 6.1, 7.2, 7.3: maps/a: it\n  5.10, 7.2: no end after 600 s\n  6.1: Expected 1, found 2\n",
+  );
+});
+
 test("columns are aligned", () => {
   const rows = [
     ["kernel", "n"],

@@ -28,17 +28,27 @@ function endText(guest: LaneResult["guest"]): string {
   return guest.end === "exited" ? `exit code ${guest.code}` : guest.end;
 }
 
-/** Failed tests, with the kernels they failed on. */
+/** Failed tests, with the kernels they failed on and, below, what was said there. */
 export function failureList(reports: readonly Report[]): string {
-  const kernels = new Map<string, string[]>();
+  const failures = new Map<string, { kernels: string[]; reasons: Map<string, string[]> }>();
   for (const { kernel, outcomes } of reports) {
     for (const outcome of outcomes) {
       if (outcome.result !== "failed") continue;
       const name = nameOfTest(outcome);
-      kernels.set(name, [...(kernels.get(name) ?? []), kernel]);
+      const failure = failures.get(name) ?? { kernels: [], reasons: new Map<string, string[]>() };
+      failures.set(name, failure);
+      failure.kernels.push(kernel);
+      const { reason } = outcome;
+      if (reason === undefined) continue;
+      failure.reasons.set(reason, [...(failure.reasons.get(reason) ?? []), kernel]);
     }
   }
-  return [...kernels].map(([name, list]) => `failed on ${list.join(", ")}: ${name}\n`).join("");
+  return [...failures]
+    .map(([name, { kernels, reasons }]) => {
+      const lines = [...reasons].map(([reason, list]) => `  ${list.join(", ")}: ${reason}\n`);
+      return `failed on ${kernels.join(", ")}: ${name}\n${lines.join("")}`;
+    })
+    .join("");
 }
 
 /** One line a feature. */
