@@ -68,7 +68,7 @@ const REPLACE = 4;
 /** `BPF_F_PREORDER`. */
 const PREORDER = 0x40;
 const UNFIT =
-  "the program was loaded for another hook, or the kernel is too old for it, or for anchors (Linux 6.17) or preorder (6.15, of links 6.17)";
+  "the program was loaded for another hook, or is attached there without a link, or the kernel is too old for it, or for anchors (Linux 6.17) or preorder (6.15, of links 6.17)";
 const TWICE = "the program is attached there, which is possible once without a link";
 const EPERM = 1;
 
@@ -155,10 +155,12 @@ export function attachCgroup(
     manual.attach(flags, anchor);
     return new Link({ ...common, fd: target, isKernelLink: false, manual });
   } catch (error) {
-    const reason = explain(error, `cannot attach program ${description}`, {
-      ...reasons(target, attachType, mode),
-      EINVAL: () => (isAttached(target, attachType, program.fd) ? TWICE : UNFIT),
-    });
+    const plain = (flags | preorder) === 0 && anchor === undefined ? program.fd : undefined;
+    const reason = explain(
+      error,
+      `cannot attach program ${description}`,
+      reasons(target, attachType, mode, plain),
+    );
     target.close();
     throw reason;
   }
@@ -251,7 +253,7 @@ class Manual {
       own.close();
       const doing = `cannot replace the program of ${this.#target.what} by ${next.name}`;
       throw explain(error, doing, {
-        ...reasons(this.#target, this.#attachType, modeText(this.#mode)),
+        ...reasons(this.#target, this.#attachType, modeText(this.#mode), next.fd),
         ENOENT: "the program that it should replace is not attached",
       });
     }
@@ -302,11 +304,18 @@ export function openCgroup(cgroup: Cgroup, doing: string): FileDescriptor {
   }
 }
 
-function reasons(target: FileDescriptor, attachType: number, mode: CgroupMode): Reasons {
+/** `plain` is a program with which nothing was asked for that a kernel may be too old for. */
+function reasons(
+  target: FileDescriptor,
+  attachType: number,
+  mode: CgroupMode,
+  plain: FileDescriptor | undefined,
+): Reasons {
+  const isTwice = () => plain !== undefined && isAttached(target, attachType, plain);
   return {
     EPERM: () => exclusion(target, attachType, mode) ?? privileges(),
     EBADF: () => `it is no cgroup of version 2; ${whereCgroupsAre()}`,
-    EINVAL: UNFIT,
+    EINVAL: () => (isTwice() ? TWICE : UNFIT),
     E2BIG: "as many programs as the kernel allows, 64, are attached to it",
     EEXIST: "the program is attached there",
     ESTALE: "the list of programs has another revision",

@@ -121,7 +121,8 @@ export class IteratorLink extends Link {
  * Attaches an iterator (`iter/…`) to what it was loaded for; Linux 5.8. It runs when its output is read.
  *
  * @throws SyscallError such as EINVAL for what this iterator does not take, EBADF for what is no map, ENOENT for a namespace that is not
- * there; TargetError for a path that is no cgroup; TypeError for a program of another type, and a namespace where none is walked.
+ * there; TargetError for a path that is no cgroup; TypeError for a program of another type, and an option that is for iterators of
+ * something else.
  */
 export function iterator(program: AttachableProgram, options: IteratorOptions = {}): IteratorLink {
   return attachIterator(program, options);

@@ -30,7 +30,7 @@ export function openLink(which: string | number): Link {
   try {
     const info = linkInfo(fd);
     const name = typeof which === "number" ? `link ${which}` : `the link pinned at ${which}`;
-    const description = `program ${info.programId} to ${placeOf(info)} (${name})`;
+    const description = `${whatOf(info)} (${name})`;
     const parts = { kind: kindOf(info), description, fd, isKernelLink: true } as const;
     if (parts.kind === "iter") return new IteratorLink(parts);
     return parts.kind === "struct_ops" ? new StructOpsLink(parts) : new Link(parts);
@@ -114,6 +114,14 @@ function kindOf({ type, details }: LinkInfo): LinkKind {
     default:
       return details.kind;
   }
+}
+
+/** A function table has no program of its own. */
+function whatOf(info: LinkInfo): string {
+  const { details, programId } = info;
+  return details.kind === "struct_ops"
+    ? `function table of map ${details.mapId}`
+    : `program ${programId} to ${placeOf(info)}`;
 }
 
 function placeOf(info: LinkInfo): string {

@@ -265,7 +265,6 @@ export class PerfEventArray<E = unknown> extends EventMap<
         for (const events of all) this.#slots.set(events.ring.cpu, which(events).number);
       };
       put(({ event }) => event);
-      this.#wakeAlways = () => put(({ event }) => event);
       let isFrozen = false;
       let calledBack: number | undefined;
       const leaveAlone = (alone: boolean) => {
@@ -279,6 +278,7 @@ export class PerfEventArray<E = unknown> extends EventMap<
           isFrozen = true;
         }
       };
+      this.#wakeAlways = () => leaveAlone(false);
       const records = new PerfRings(all.map(({ ring }) => ring));
       const fds = all.map(({ event }) => event);
       const pacing = { latched: true, leaveAlone, calledBack: () => calledBack };

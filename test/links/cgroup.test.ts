@@ -195,9 +195,17 @@ kernelTest(test, "what excludes a mode is said by what is in effect", async () =
     }
     {
       using _link = cgroup(second.program, path, { link: false });
+      using other = cgroup(first.program, path, { link: false });
+      const twice = /\(the program is attached there, which is possible once without a link\): EINVAL/;
+      assert.throws(attach(path, { link: false }), twice);
+      assert.throws(() => other.update(second.program), twice);
+    }
+    {
+      // Which is no reason through links.
+      using _link = cgroup(second.program, path);
       assert.throws(
-        attach(path, { link: false }),
-        /\(the program is attached there, which is possible once without a link\): EINVAL/,
+        () => attachCgroup(second.program, path, { preorder: true }, kernelBefore59),
+        /the kernel is too old .* or preorder \(6\.15, of links 6\.17\)\): EINVAL/,
       );
     }
     {
@@ -338,6 +346,10 @@ for (const [how, link, since] of [
           using again = cgroup(next.program, path, { link, preorder: true });
           assert.ok(again.isKernelLink === link);
           assert.equal(order(), [2, 0]);
+          if (!link) {
+            again.update(outer.program);
+            assert.equal(order(), [1, 0]);
+          }
         } finally {
           rmdirSync(below);
         }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { setTimeout } from "node:timers/promises";
 import * as assert from "uvu/assert";
 import type { Link } from "../../links/link.ts";
 import { BpfError } from "../../src/error.ts";
@@ -13,6 +12,7 @@ import type { Program } from "../../src/program.ts";
 import { programGetFdById } from "../../src/sys/bpf.ts";
 import { type FaultOptions, withFault } from "../helper/faults.ts";
 import { assertNothingLeft } from "../helper/hygiene.ts";
+import { eventually } from "../helper/process.ts";
 import { SLOWNESS } from "../helper/slowness.ts";
 import { hasCode } from "./errors.ts";
 
@@ -139,10 +139,7 @@ async function closeWithout(
 /** Waits until the kernel has none of these programs, which what is attached would hold. */
 async function gone(ids: readonly number[]): Promise<void> {
   for (const id of ids) {
-    for (let attempt = 0; isThere(id); attempt++) {
-      assert.ok(attempt < 100 * SLOWNESS, `something holds program ${id}`);
-      await setTimeout(20);
-    }
+    assert.ok(await eventually(() => !isThere(id)), `something holds program ${id}`);
   }
 }
 

@@ -147,8 +147,10 @@ kernelTest(
       }
       assert.throws(() => link.update(bpf.programs.on_init as Program), /by replace\(map\)/);
       {
-        using opened = openLink(link.info().id);
+        const { id } = link.info();
+        using opened = openLink(id);
         assert.instance(opened, StructOpsLink);
+        assert.is(opened.description, `function table of map ${linked.id} (link ${id})`);
       }
       link.replace(other);
       assert.ok(available().includes(LINKED));

@@ -65,8 +65,10 @@ hostTest(
     await look(CROWD);
     // Nothing is ever readable: at once, a moment later, and much later.
     const start = performance.now();
-    for (let quiet = 0; quiet < 3; quiet++) await look({ ...CROWD, records: 0 });
-    assert.ok(performance.now() - start >= 45);
+    const isLate = () => performance.now() - start >= 45;
+    // On a machine that stood still until then, one of the first two is the late look.
+    for (let quiet = 0; quiet < 3 && !isLate(); quiet++) await look({ ...CROWD, records: 0 });
+    assert.ok(isLate());
     assert.equal(alone, [true, false]);
     pacer.close();
     ring.close();
