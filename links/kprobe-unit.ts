@@ -56,7 +56,7 @@ export function openKprobe(
 ): OpenKprobe {
   if (place.symbol.length > LONGEST_SYMBOL) throw absent(undefined, target);
   const byTracefs = (): OpenKprobe => {
-    if (!isOneWord(place) || !isModuleThere(place)) throw absent(undefined, target);
+    if (!isName(place) || !isModuleThere(place)) throw absent(undefined, target);
     try {
       return openTracefsProbe({ list: LIST, place: placeText(place), ...probe }, target);
     } catch (error) {
@@ -105,9 +105,12 @@ export function placeText({ symbol, offset, address }: Place): string {
   return offset === 0 ? symbol : `${symbol}+0x${offset.toString(16)}`;
 }
 
-/** Anything else would be more than one word of tracefs's command, or more than one command. */
-function isOneWord({ symbol }: Place): boolean {
-  return !/[\s#\0]/.test(symbol);
+/**
+ * Anything else would be more than one word of tracefs's command, or more than one command; a number would be an address, and
+ * `%return` makes a return probe.
+ */
+function isName({ symbol }: Place): boolean {
+  return !/[\s#\0%]|^(?:0x[\da-f]+|\d+)$/i.test(symbol);
 }
 
 /** tracefs takes `MODULE:SYMBOL` of a module that is not loaded, too, for when it will be. */

@@ -223,7 +223,7 @@ export class Link implements Disposable, AsyncDisposable {
 
   /**
    * Detaches the program although pins and other descriptors hold the link; it stays open and can be described. XDP, cgroup, tcx,
-   * netkit, netfilter, sk_lookup, flow_dissector and socket map links; Linux 5.9, or the release of the hook.
+   * netkit, netfilter, sk_lookup, flow_dissector and socket map links; Linux 5.9, or the release of the hook; function tables 6.11.
    *
    * @throws UnsupportedError when the kernel made no link, or its links cannot be detached so: those are closed and unpinned;
    * SyscallError.

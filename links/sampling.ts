@@ -71,7 +71,7 @@ export interface SamplingOptions {
   pid?: number;
   /** Only while processes of this cgroup run: its path, or a descriptor. */
   cgroup?: string | number;
-  /** Only these CPUs. Default: all that are online. */
+  /** Only these CPUs; one that is not online is the error ENODEV, or EINVAL. Default: all that are online. */
   cpus?: readonly number[];
   /** `cpu-clock` instead of `cycles` where the CPU, as in many virtual machines, has no counters. Default true. */
   fallback?: boolean;

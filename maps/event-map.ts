@@ -35,8 +35,8 @@ export interface ReadOptions {
   budget?: Budget | undefined;
   /**
    * Milliseconds for which memory that fills fast is left alone between two turns at most: 1 by default, 0
-   * to follow it as closely as the event loop can. Records of a quiet one are delivered at once in
-   * both cases.
+   * to follow it as closely as the event loop can, and below 2^31. Records of a quiet one are delivered at
+   * once in both cases.
    */
   pause?: number | undefined;
 }

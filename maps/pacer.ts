@@ -18,6 +18,16 @@ import { Poller, type Watch } from "../src/sys/poller.ts";
 import { ShortTimer } from "../src/sys/short-timer.ts";
 import { Pace, STALL_PAUSE, type Turn } from "./pace.ts";
 
+/** Whom the programs wake that write into memory which can be left alone; several readings may follow each other. */
+export interface Waking {
+  /** Whether they wake nobody, or only when the memory is half full. */
+  readonly isQuiet: boolean;
+  /** When they were last told to wake the reader again, by the clock of `performance.now()`. */
+  readonly backSince: number | undefined;
+  /** Tells them. Without effect where they can no longer be told. */
+  setQuiet(quiet: boolean): void;
+}
+
 /** How a reader waits. */
 export interface PacerOptions {
   /** Milliseconds for which memory that fills fast is left alone, 0 for none. */
@@ -26,13 +36,8 @@ export interface PacerOptions {
   readonly keepAlive: boolean;
   /** See `WatchOptions.latched`. */
   readonly latched?: boolean | undefined;
-  /**
-   * Called with true when memory is left alone from now on, so that nobody needs to be woken, and
-   * with false before the next wake-up is waited for; another look follows then.
-   */
-  readonly leaveAlone?: ((alone: boolean) => void) | undefined;
-  /** By the clock of `performance.now()`, when `leaveAlone` was called with false, by whatever reader. */
-  readonly calledBack?: (() => number | undefined) | undefined;
+  /** Whom programs wake; undefined where they cannot be told not to. */
+  readonly waking?: Waking | undefined;
 }
 
 /** Milliseconds of the shortest timer that Node has. */
@@ -48,8 +53,7 @@ export class Pacer {
   readonly #pace: Pace;
   readonly #keepAlive: boolean;
   readonly #latched: boolean;
-  readonly #leaveAlone: ((alone: boolean) => void) | undefined;
-  #alone = false;
+  readonly #waking: Waking | undefined;
   #looks = 0;
   /** Whether something came while the reader was busy, and what was latched is forgotten. */
   #missed = false;
@@ -72,7 +76,7 @@ export class Pacer {
     this.#pace = new Pace(options.pause, this.#looked);
     this.#keepAlive = options.keepAlive;
     this.#latched = options.latched ?? false;
-    this.#leaveAlone = options.leaveAlone;
+    this.#waking = options.waking;
     // To begin to watch is to ask, after which what was latched is forgotten.
     if (this.#latched) this.#looks = LAST_LOOKS;
     const watches: Watch[] = [];
@@ -88,8 +92,8 @@ export class Pacer {
       throw error;
     }
     // As in the reading before, when that has just ended.
-    const calledBack = options.calledBack?.();
-    if (calledBack !== undefined && this.#looked - calledBack < LATE) this.#lookLate();
+    const since = this.#waking?.backSince;
+    if (since !== undefined && this.#looked - since < LATE) this.#lookLate();
   }
 
   /** Calls `wake` once, when another look is due; the event loop turns in between. */
@@ -97,15 +101,16 @@ export class Pacer {
     this.#wake = wake;
     const pause = this.#pace.after(turn, this.#looked, performance.now());
     if (pause === undefined) {
-      if (this.#alone) this.#callBack();
-      if (this.#missed) this.#soon();
+      if (this.#isQuiet) this.#callBack();
+      if (this.#isQuiet) this.#later(STALL_PAUSE);
+      else if (this.#missed) this.#soon();
       else if (this.#looks === 0) this.#whenReadable();
       // What a program was writing while it was told to wake us is there a moment later.
       else if (this.#looks-- === LAST_LOOKS) this.#soon();
       else this.#later(STALL_PAUSE);
     } else if (pause === 0) this.#soon();
     else {
-      if (!this.#alone) this.#leave();
+      this.#waking?.setQuiet(true);
       if (pause < NODE_SHORTEST) this.#shortly(pause);
       else this.#later(pause);
     }
@@ -120,19 +125,16 @@ export class Pacer {
     clearTimeout(this.#lateLook);
     this.#shortTimer?.close();
     for (const watch of this.#watches) watch.close();
-    if (this.#alone) this.#callBack();
+    this.#waking?.setQuiet(false);
   }
 
-  #leave(): void {
-    this.#alone = true;
-    this.#leaveAlone?.(true);
+  get #isQuiet(): boolean {
+    return this.#waking?.isQuiet === true;
   }
 
   #callBack(): void {
-    this.#alone = false;
-    if (this.#leaveAlone === undefined) return;
-    this.#leaveAlone(false);
-    if (this.#closed) return;
+    this.#waking?.setQuiet(false);
+    if (this.#isQuiet) return;
     this.#looks = LAST_LOOKS;
     this.#lookLate();
   }

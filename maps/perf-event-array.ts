@@ -17,6 +17,7 @@ import { type PerfBufferOptions, PerfEvents } from "./perf-events.ts";
 import { OverwrittenBuffer, overwrittenEvents } from "./perf-overwrite.ts";
 import type { PerfRing } from "./perf-ring.ts";
 import { PerfRings } from "./perf-rings.ts";
+import { PerfWaking } from "./perf-waking.ts";
 import { type DescriptorSource, descriptorNumber } from "./source.ts";
 import { type EventDecoder, eventDecoder, type MapTypes } from "./types.ts";
 
@@ -105,7 +106,7 @@ export class PerfEventArray<E = unknown> extends EventMap<
   PerfRings
 > {
   readonly #slots: DescriptorSlots;
-  #wakeAlways: (() => void) | undefined;
+  #waking: PerfWaking | undefined;
   #options: PerfBufferOptions = { size: SIZE, wakeupEvents: undefined, wakeupWatermark: undefined };
   #overwritten: readonly OverwrittenBuffer[] | undefined;
   #last: PerfStatistics = {
@@ -138,7 +139,7 @@ export class PerfEventArray<E = unknown> extends EventMap<
    * As that of every map. From then on programs wake the reader as they were asked to also while many events arrive.
    */
   override freeze(): void {
-    if (!this.fd.closed && !this.frozen) this.#wakeAlways?.();
+    this.#waking?.setQuiet(false);
     super.freeze();
   }
 
@@ -261,28 +262,11 @@ export class PerfEventArray<E = unknown> extends EventMap<
       for (const events of all) events.close();
     };
     try {
-      const put = (which: (events: PerfEvents) => FileDescriptor) => {
-        for (const events of all) this.#slots.set(events.ring.cpu, which(events).number);
-      };
-      put(({ event }) => event);
-      let isFrozen = false;
-      let calledBack: number | undefined;
-      const leaveAlone = (alone: boolean) => {
-        if (this.fd.closed || this.frozen || isFrozen) return;
-        try {
-          put(({ event, quiet }) => (alone ? quiet : event));
-          if (!alone) calledBack = performance.now();
-        } catch (error) {
-          if (!alone || (error as BpfError).code !== "EPERM") throw error;
-          // Somebody else froze it: the events in it wake as they have until now.
-          isFrozen = true;
-        }
-      };
-      this.#wakeAlways = () => leaveAlone(false);
+      const waking = new PerfWaking(this.fd, this.#slots, all);
+      this.#waking = waking;
       const records = new PerfRings(all.map(({ ring }) => ring));
       const fds = all.map(({ event }) => event);
-      const pacing = { latched: true, leaveAlone, calledBack: () => calledBack };
-      return { records, fds, pacing, close };
+      return { records, fds, pacing: { latched: true, waking }, close };
     } catch (error) {
       close();
       throw error;

@@ -34,7 +34,7 @@ let isOpen = false;
  * pipe, so that there is one reader at a time; it does not block. It ends when `signal` is aborted or the loop is left.
  *
  * @throws UnsupportedError when tracefs is not mounted; BpfError with code `EBUSY` while there is another iteration in this thread, or, from
- * Linux 6.6 on, another reader on this machine; SyscallError such as EACCES without privileges.
+ * Linux 6.6 on, another reader on this machine; SyscallError such as EACCES without privileges; TypeError for a signal that is none.
  */
 export function tracePipe(options: TracePipeOptions = {}): AsyncIterableIterator<TraceRecord> {
   checkOptions("tracePipe", options, ["signal"]);

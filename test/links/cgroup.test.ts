@@ -196,7 +196,8 @@ kernelTest(test, "what excludes a mode is said by what is in effect", async () =
     {
       using _link = cgroup(second.program, path, { link: false });
       using other = cgroup(first.program, path, { link: false });
-      const twice = /\(the program is attached there, which is possible once without a link\): EINVAL/;
+      const twice =
+        /\(the program is attached there, which is possible once without a link\): EINVAL/;
       assert.throws(attach(path, { link: false }), twice);
       assert.throws(() => other.update(second.program), twice);
     }

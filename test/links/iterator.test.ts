@@ -158,6 +158,28 @@ for (const [name, options, expected] of [
   });
 }
 
+const FILES = { needs: "iterators of files and memory of single processes", since: "6.1" };
+kernelTest(test, "files and memory of a process, and of a task", FILES, () => {
+  for (const of of ["task_file", "task_vma"]) {
+    using walked = counter(of, 8);
+    for (const option of ["pid", "tid"] as const) {
+      using link = iterator(walked.program, { [option]: process.pid });
+      assert.ok(link.bytes().length > 0);
+      const { details } = link.info();
+      assert.ok(details.kind === "iter" && details.processId + details.threadId === process.pid);
+    }
+  }
+});
+
+kernelTest(test, "a map of sockets", () => {
+  using fd = mapCreate({ type: MapType.SOCKMAP, keySize: 4, valueSize: 4, maxEntries: 1 }, "map");
+  using sockets = counter("sockmap", 24);
+  using link = iterator(sockets.program, { map: { fd } });
+  assert.is(link.bytes().length, 0);
+  const { details } = link.info();
+  assert.ok(details.kind === "iter" && details.mapId > 0);
+});
+
 kernelTest(test, "cgroups", { needs: "iterators of cgroups", since: "6.1" }, async () => {
   using groups = counter("cgroup", 8);
   await inOwnCgroup((path) => {

@@ -178,6 +178,8 @@ kernelTest(
         "vfs_open\n",
         "vfs_open\n-:ebpf/another",
         "vfs_open value=%ax",
+        "vfs_open%return",
+        ...(isOlderThan("6.6") ? [] : [String(addressOf("vfs_open"))]),
         ":vfs_open",
         "no_such_module:vfs_open",
         "v".repeat(5000),

@@ -169,6 +169,20 @@ kernelTest(
 
 kernelTest(
   test,
+  "a table is taken back while its link is open",
+  { ...LINKS, since: "6.11" },
+  () => {
+    using bpf = read("linked").loadSync();
+    using link = structOps(bpf.maps.linked);
+    link.detach();
+    assert.not(available().includes(LINKED));
+    assert.is(bpf.maps.linked.state(), "ready");
+    assert.not(link.closed);
+  },
+);
+
+kernelTest(
+  test,
   "a table may be given in place of the object's, and its programs are left out",
   TABLES,
   async () => {

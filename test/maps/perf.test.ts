@@ -389,7 +389,13 @@ hostTest(
   test,
   "a map that was frozen here or by others is read on, after crowds, too",
   async () => {
-    for (const who of ["nobody", "others", "this handle", "this handle, amid a crowd"]) {
+    for (const who of [
+      "nobody",
+      "others",
+      "others, amid a crowd",
+      "this handle",
+      "this handle, amid a crowd",
+    ]) {
       using events = createEvents();
       using program = new PerfProgram(events);
       events.openBuffers();
@@ -407,11 +413,18 @@ hostTest(
         await take(2000);
         const lone = take(1);
         if (who === "this handle, amid a crowd" && round === 1) events.freeze();
+        if (who === "others, amid a crowd" && round === 1) mapFreeze(events.fd);
         await turn(60);
         program.run(1);
         await lone;
       }
       await records.return?.();
+      const later = events.batches({ signal: AbortSignal.timeout(5000 * SLOWNESS) });
+      const lone = later.next();
+      await turn(60);
+      program.run(1);
+      assert.is((await lone).value?.length, 1, `${who}: the next reading`);
+      await later.return?.();
     }
   },
 );
