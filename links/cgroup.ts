@@ -129,6 +129,7 @@ export function attachCgroup(
   requireAttachType(attachType, "cgroup");
   const { flags, anchor } = anchorOf(options, "cgroup");
   const preorder = options.preorder === true ? PREORDER : 0;
+  const isPlain = (flags | preorder) === 0 && anchor === undefined;
   const doing = `cannot attach program ${program.name} to a cgroup`;
   const target = openCgroup(cgroup, doing);
   const hook = nameOf(AttachType, attachType)
@@ -145,7 +146,7 @@ export function attachCgroup(
         flags: flags | preorder,
         anchor,
       };
-      const fd = createLink(attributes, `link to ${target.what}`, kernel);
+      const fd = createLink(attributes, `link to ${target.what}`, isPlain, kernel);
       if (fd !== undefined) {
         target.close();
         return new Link({ ...common, fd, isKernelLink: true });
@@ -155,29 +156,27 @@ export function attachCgroup(
     manual.attach(flags, anchor);
     return new Link({ ...common, fd: target, isKernelLink: false, manual });
   } catch (error) {
-    const plain = (flags | preorder) === 0 && anchor === undefined ? program.fd : undefined;
     const reason = explain(
       error,
       `cannot attach program ${description}`,
-      reasons(target, attachType, mode, plain),
+      reasons(target, attachType, mode, isPlain ? program.fd : undefined),
     );
     target.close();
     throw reason;
   }
 }
 
-/** Undefined on kernels without links of cgroups: before Linux 5.7. */
+/** Undefined on kernels without links of cgroups, before Linux 5.7, where nothing younger was asked for. */
 function createLink(
   attributes: Parameters<KernelCalls["linkCreate"]>[0],
   what: string,
+  isPlain: boolean,
   kernel: KernelCalls,
 ): FileDescriptor | undefined {
   try {
     return kernel.linkCreate(attributes, what);
   } catch (error) {
     // Whatever else is wrong is so without a link, too, and said there.
-    const { anchor, flags = 0 } = attributes;
-    const isPlain = anchor === undefined && (flags & PREORDER) === 0;
     if (failedWith(error, "EINVAL") && isPlain) return undefined;
     throw error;
   }
@@ -228,7 +227,7 @@ class Manual {
       programDetach({ target: this.#target, program, attachType: this.#attachType });
     } catch (error) {
       // It was detached by somebody else.
-      if (!failedWith(error, "ENOENT") && !failedWith(error, "EINVAL")) throw error;
+      if (!failedWith(error, "ENOENT", "EINVAL")) throw error;
     }
   }
 
@@ -294,7 +293,7 @@ export function openCgroup(cgroup: Cgroup, doing: string): FileDescriptor {
       ? openDirectory(`/proc/self/fd/${cgroup}`, `cgroup of ${what}`)
       : openDirectory(cgroup, `cgroup ${what}`);
   } catch (error) {
-    if (!failedWith(error, "ENOENT") && !failedWith(error, "ENOTDIR")) {
+    if (!failedWith(error, "ENOENT", "ENOTDIR")) {
       throw explain(error, `${doing}: cannot open ${what}`, {});
     }
     throw new TargetError(`${doing}: ${what} is no folder; ${whereCgroupsAre()}`, {

@@ -60,7 +60,7 @@ function takesTracingCookies(): boolean {
   }
 }
 
-/** Whether `error` is a failed system call with this errno name. */
-export function failedWith(error: unknown, code: string): boolean {
-  return error instanceof SyscallError && error.code === code;
+/** Whether `error` is a failed system call with one of these errno names. */
+export function failedWith(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof SyscallError && codes.includes(error.code);
 }

@@ -206,7 +206,7 @@ export class Link implements Disposable, AsyncDisposable {
       try {
         linkUpdate(this.fd, { replacement: program.fd, expected: expected?.fd });
       } catch (error) {
-        const isRefused = failedWith(error, "EINVAL") || failedWith(error, "EOPNOTSUPP");
+        const isRefused = failedWith(error, "EINVAL", "EOPNOTSUPP");
         if (FIXED.has(this.kind) && isRefused) throw cannotUpdate(doing, error);
         throw explain(error, doing, {
           EPERM: () =>

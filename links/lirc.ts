@@ -83,7 +83,7 @@ export function attachLirc(
           kernel.programDetach({ target, program: attached, attachType });
         } catch (error) {
           // Somebody detached it, or the receiver was taken away.
-          if (!failedWith(error, "ENOENT") && !failedWith(error, "ENODEV")) throw error;
+          if (!failedWith(error, "ENOENT", "ENODEV")) throw error;
         }
       },
     },
@@ -98,7 +98,7 @@ function openDevice(device: string, doing: string): FileDescriptor {
     // Newer kernels want it writable; opening waits for nothing.
     return openFile(device, device, constants.O_RDWR | constants.O_NONBLOCK);
   } catch (error) {
-    if (!failedWith(error, "ENOENT") && !failedWith(error, "ENXIO")) throw error;
+    if (!failedWith(error, "ENOENT", "ENXIO")) throw error;
     throw new TargetError(
       `${doing}: there is no such device; receivers of remote controls are /dev/lirc0 and so on, where their drivers are loaded`,
       { target: device, cause: error },

@@ -161,7 +161,7 @@ function createLink(
     return kernel.linkCreate({ program: program.fd, target: map.fd, attachType }, what);
   } catch (error) {
     // Whatever else is wrong is so without a link, too, and said there.
-    if (failedWith(error, "EINVAL") || failedWith(error, "EOPNOTSUPP")) return undefined;
+    if (failedWith(error, "EINVAL", "EOPNOTSUPP")) return undefined;
     throw error;
   }
 }

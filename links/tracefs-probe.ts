@@ -9,11 +9,11 @@
 
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import type { FileDescriptor } from "../src/sys/fd.ts";
+import { fileError } from "../src/sys/file.ts";
 import { tracefs } from "../src/sys/paths.ts";
 import { PerfType, perfEventOpen } from "../src/sys/perf.ts";
 import type { Removal } from "./link.ts";
 import {
-  failure,
   type ProbeList,
   removeTracefsProbe,
   removeTracefsProbeSoon,
@@ -84,7 +84,7 @@ function readId(path: string, target: string): number {
   try {
     return Number(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw failure(cause, path, `read the number of ${target}`);
+    throw fileError(cause, `read the number of ${target} in ${path}`);
   }
 }
 

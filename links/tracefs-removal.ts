@@ -5,7 +5,7 @@
  */
 
 import { closeSync, constants, openSync, promises, writeSync } from "node:fs";
-import { SyscallError } from "../src/error.ts";
+import { fileError } from "../src/sys/file.ts";
 import { tracefs } from "../src/sys/paths.ts";
 
 /** The file of tracefs that makes probes of one kind. */
@@ -31,7 +31,7 @@ export function writeCommand(path: string, command: string, doing: string): void
     fd = openSync(path, APPEND);
     writeSync(fd, `${command}\n`);
   } catch (cause) {
-    throw failure(cause, path, doing);
+    throw fileError(cause, `${doing} in ${path}`);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
@@ -84,7 +84,7 @@ async function removeOne(one: Removing): Promise<void> {
   try {
     const path = `${tracefs()}/${one.list}`;
     await writeSoon(path, [one]).catch((cause: unknown) => {
-      throw failure(cause, path, `remove ${one.target}`);
+      throw fileError(cause, `remove ${one.target} in ${path}`);
     });
     one.resolve();
   } catch (error) {
@@ -106,11 +106,4 @@ async function writeSoon(path: string, batch: readonly Removing[]): Promise<void
 function isLeftAlone(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return code === "EBUSY" || code === "ENOENT";
-}
-
-/** An error of Node's as one of ours. */
-export function failure(cause: unknown, path: string, doing: string): unknown {
-  const { errno, syscall = "write" } = cause as NodeJS.ErrnoException;
-  if (errno === undefined) return cause;
-  return new SyscallError(`${doing} in ${path}`, { errno: Math.abs(errno), syscall, cause });
 }

@@ -147,7 +147,7 @@ export function attachUprobeMulti(
         { feature: "uprobe.session links", since: "6.13", cause: error },
       );
     }
-    if (["ENOENT", "ENOTDIR"].some((code) => failedWith(error, code))) {
+    if (failedWith(error, "ENOENT", "ENOTDIR")) {
       throw new TargetError(`cannot attach program ${description}: there is no such file`, {
         target: path,
         cause: error,

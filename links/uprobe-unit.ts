@@ -53,7 +53,7 @@ export function openUprobe(
     return openByTracefs(place, { list: LIST, isReturn: retprobe, pid }, counter, target);
   } catch (error) {
     const doing = `cannot attach program ${program.name} to ${target}`;
-    if (["ENOENT", "ENOTDIR"].some((code) => failedWith(error, code))) {
+    if (failedWith(error, "ENOENT", "ENOTDIR")) {
       throw new TargetError(`${doing}: there is no such file`, {
         target: place.path,
         cause: error,

@@ -6,8 +6,8 @@
  */
 
 import { readFileSync, readlinkSync } from "node:fs";
-import { SyscallError } from "../error.ts";
 import type { FileDescriptor } from "./fd.ts";
+import { fileError } from "./file.ts";
 
 /** The kinds of BPF objects that a path or a number may stand for. */
 export type ObjectKind = "map" | "program" | "link";
@@ -27,7 +27,8 @@ export function objectKind(fd: FileDescriptor): ObjectKind | undefined {
     return name === undefined ? undefined : KINDS[name];
   } catch (error) {
     if (isAbsent(error)) return undefined;
-    throw failure(error, fd);
+    // Such as EMFILE.
+    throw fileError(error, `ask /proc about ${fd.what}`);
   }
 }
 
@@ -40,16 +41,9 @@ export function descriptorInfo(fd: FileDescriptor): ReadonlyMap<string, string> 
     );
   } catch (error) {
     if (isAbsent(error)) return new Map();
-    throw failure(error, fd);
+    // Such as EMFILE.
+    throw fileError(error, `ask /proc about ${fd.what}`);
   }
-}
-
-/** Such as EMFILE. */
-function failure(cause: unknown, fd: FileDescriptor): unknown {
-  const { errno, syscall = "open" } = cause as NodeJS.ErrnoException;
-  if (errno === undefined) return cause;
-  const doing = `ask /proc about ${fd.what}`;
-  return new SyscallError(doing, { errno: Math.abs(errno), syscall, cause });
 }
 
 function isAbsent(error: unknown): boolean {

@@ -34,6 +34,13 @@ export function openFile(path: string, what: string = path, flags = 0): FileDesc
   return new FileDescriptor(result, what);
 }
 
+/** What `node:fs` throws as an error of ours, and anything else as it is; `doing` says in which attempt. */
+export function fileError(cause: unknown, doing: string): unknown {
+  const { errno, syscall = "open" } = cause as NodeJS.ErrnoException;
+  if (errno === undefined) return cause;
+  return new SyscallError(doing, { errno: Math.abs(errno), syscall, cause });
+}
+
 /** Opens a directory, such as a cgroup. Throws SyscallError. */
 export function openDirectory(path: string, what: string = path): FileDescriptor {
   return openFile(path, what, constants.O_DIRECTORY);
