@@ -5,9 +5,10 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import * as assert from "uvu/assert";
+import { holdersOf } from "../../src/cli/holders.ts";
 import { linkGetNextId, mapGetNextId, programGetNextId } from "../../src/sys/bpf.ts";
 import { eventually } from "./process.ts";
 
@@ -87,28 +88,10 @@ export async function objectsLeft(before: ReadonlySet<string>): Promise<string[]
 /** Programs, maps and links that other processes of the machine have open. */
 function objectsOfOthers(): Set<string> {
   const found = new Set<string>();
-  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  for (const pid of processes) {
-    if (Number(pid) === process.pid) continue;
-    for (const text of informationOf(`/proc/${pid}/fdinfo`)) {
-      for (const [, kind, id] of text.matchAll(/^(prog|map|link)_id:\s*(\d+)$/gm)) {
-        found.add(`${kind === "prog" ? "program" : kind} ${id}`);
-      }
+  for (const kind of ["program", "map", "link"] as const) {
+    for (const [id, holders] of holdersOf(kind)) {
+      if (holders.some(({ pid }) => pid !== process.pid)) found.add(`${kind} ${id}`);
     }
   }
   return found;
-}
-
-/** What the kernel says of each descriptor of a process, which may end meanwhile. */
-function informationOf(folder: string): string[] {
-  const read = <T>(what: () => T): T[] => {
-    try {
-      return [what()];
-    } catch {
-      return [];
-    }
-  };
-  return read(() => readdirSync(folder))
-    .flat()
-    .flatMap((number) => read(() => readFileSync(`${folder}/${number}`, "utf8")));
 }

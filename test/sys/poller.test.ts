@@ -10,6 +10,7 @@ import { Poller } from "../../src/sys/poller.ts";
 import { ShortTimer } from "../../src/sys/short-timer.ts";
 import { socketWaker, timerWaker } from "../../src/sys/waker.ts";
 import { hostTest, kernelTest } from "../helper/kernel.ts";
+import { eventually } from "../helper/process.ts";
 import { RING_PROLOGUE, runChild, sysPrologue } from "./child.ts";
 import { openRing } from "./programs.ts";
 
@@ -20,11 +21,7 @@ function sleep(milliseconds: number): Promise<void> {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let turn = 0; turn < 2000; turn++) {
-    if (condition()) return;
-    await sleep(1);
-  }
-  throw new Error(`not within two seconds: ${what}`);
+  assert.ok(await eventually(condition), `never: ${what}`);
 }
 
 /** How many epoll descriptors the process has. */
